@@ -1,0 +1,52 @@
+package materialize
+
+import "context"
+
+// A DiskRequest says which disk to write.
+type DiskRequest struct {
+	Repo      string // bare-user OSTree repository on this machine
+	Commit    string
+	Ref       string // "" if none
+	OS        string // name of the OS: ostree's osname
+	Build     string
+	Arch      string
+	ImageJSON []byte // the rendered image configuration (image.yaml over defaults)
+	// Sector is the logical sector size in bytes, 512 or 4096.
+	Sector int
+	// Out is where the raw sparse disk is written; it must not exist.
+	Out string
+}
+
+// A BaseDisk is the raw sparse disk that one VM run writes; every platform's
+// image of the build is made from it.
+type BaseDisk struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"` // bytes
+	// Platform is where the platform id lies in the boot entry: patching these
+	// bytes in place makes another platform's disk.
+	Platform []Extent `json:"platform"`
+}
+
+// An Extent is a range of bytes of a disk.
+type Extent struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+// A DiskWriter writes base disks and makes artifacts of them.
+type DiskWriter interface {
+	// RenderImage reads image.yaml with its includes and gives image.json:
+	// defaults filled in, keys sorted. Unknown keys are a Failure of ClassConfig
+	// that names them.
+	RenderImage(ctx context.Context) ([]byte, error)
+	// Tool is a short hash-like tag of everything that decides how a disk is
+	// written beside its request: layout version and such. Part of job keys.
+	Tool() string
+	// Write makes the base disk. Failures: ClassTool (no qemu, no supermin),
+	// ClassSpace, ClassVM (died, hung), ClassGuest, ClassConfig (disk too small).
+	Write(ctx context.Context, req DiskRequest, t *Task) (BaseDisk, error)
+	// Kinds lists the artifact kinds that Make can make, such as metal and qemu.
+	Kinds() []string
+	// Make writes the artifact of the kind to out from the base disk.
+	Make(ctx context.Context, base BaseDisk, kind string, imageJSON []byte, out string, t *Task) error
+}
