@@ -28,10 +28,11 @@ type Composer interface {
 
 // Inputs is what a commit is made from.
 type Inputs struct {
-	Hash  string            // hex sha256 over everything
-	Parts map[string]string // file or input name -> its own hash: shows which input changed
-	Name  string            // of the OS: the manifest's metadata.name or rojig.name
-	Ref   string            // the manifest's ref, "" if none
+	Hash    string            // hex sha256 over everything
+	Parts   map[string]string // file or input name -> its own hash: shows which input changed
+	Name    string            // of the OS: the manifest's metadata.name or rojig.name
+	Ref     string            // the manifest's ref, "" if none
+	Summary string            // the manifest's summary, "" if none
 }
 
 // A ComposeRequest says what to compose beside the configuration.
@@ -92,6 +93,8 @@ type CommitStore interface {
 	Export(ctx context.Context, commit string, refs []string, out string, t *Task) error
 	// Repo is the bare-user repository's path.
 	Repo() string
+	// Cat reads a file of a commit. fs.ErrNotExist if the commit has none there.
+	Cat(ctx context.Context, commit, path string) ([]byte, error)
 	// SetRef and DeleteRef name commits so that Prune keeps them.
 	SetRef(ctx context.Context, ref, commit string) error
 	DeleteRef(ctx context.Context, ref string) error

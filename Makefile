@@ -1,0 +1,77 @@
+# cosafs: see README.md. `make demo` and `make test` install what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+GO       ?= go
+BIN      := bin
+SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+LINT     := $(BIN)/golangci-lint
+LINT_VER := v2.15.0
+FUZZTIME ?= 30s
+
+# Debian packages by what they are for. cosafs itself needs the first three lists.
+DEPS_COMPOSE := dnf rpm createrepo-c ostree
+DEPS_DISK    := supermin qemu-system-x86 qemu-utils linux-image-cloud-amd64 gdisk xfsprogs dosfstools \
+                e2fsprogs mtools grub-pc-bin grub-efi-amd64-bin grub-common
+DEPS_MOUNT   := fuse3
+DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod ca-certificates zstd cpio
+DEPS_TEST    := attr plocate rsync psmisc file python3 gcc libc6-dev
+DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_DEMO)
+
+# Tools whose absence fails a test instead of skipping it.
+REQUIRE := fuse,dnf,ostree,supermin,qemu,ovmf,rsync,python3,updatedb,attr
+
+.PHONY: build test test-short lint fmt fuzz bench demo check clean deps deps-test man
+
+build: ## the program, static, in bin/
+	@command -v $(GO) >/dev/null || { echo "cosafs is built with Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cosafs ./cmd/cosafs
+
+deps: ; @$(call install,$(DEPS_RUN))
+deps-test: ; @$(call install,$(DEPS_RUN) $(DEPS_TEST))
+
+# install: the Debian packages that are missing, if any.
+define install
+missing=$$(for p in $(1); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+if [ -n "$$missing" ]; then \
+  $(SUDO) apt-get update -qq && \
+  DEBIAN_FRONTEND=noninteractive $(SUDO) -E apt-get install -y -q --no-install-recommends $$missing; \
+fi
+endef
+
+test: deps-test build ## everything, with the race detector
+	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 40m -p 2 ./...
+
+test-short: ## what needs no root and no virtual machine
+	$(GO) test -short ./...
+
+lint: $(LINT)
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(abspath $(BIN)) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VER)
+
+fmt: $(LINT)
+	$(LINT) fmt ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+bench: deps-test build ## ratios against a native read and against the bare scripts, in one run
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/... ./vfs/fusefs/...
+
+demo: deps build ## from nothing to a booted image; look around in demo/ afterwards
+	$(GO) run ./test/demo -cosafs $(BIN)/cosafs -dir demo
+
+check: lint test
+
+man: build
+	$(BIN)/cosafs man > doc/cosafs.8
+
+clean:
+	-$(BIN)/cosafs umount demo/mnt 2>/dev/null
+	rm -rf $(BIN) demo .cache
