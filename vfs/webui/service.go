@@ -59,6 +59,7 @@ type BuildInfo struct {
 	Arch      string                 `json:"arch,omitempty"` // the fields below are of this one
 	Version   string                 `json:"version,omitempty"`
 	Commit    string                 `json:"ostree-commit,omitempty"`
+	Config    string                 `json:"config,omitempty"` // branch (commit) (dirty), as cosa list prints it
 	Artifacts []materialize.Artifact `json:"artifacts,omitempty"`
 	Buildable []string               `json:"buildable,omitempty"` // kinds that opening would make
 	Problem   string                 `json:"problem,omitempty"`   // why it can't be shown: truncated meta.json, directory gone

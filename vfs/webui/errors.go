@@ -1,0 +1,121 @@
+package webui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"cosafs/materialize"
+)
+
+// ErrNoDaemon means that nothing answers on the socket.
+var ErrNoDaemon = errors.New("no cosafs daemon answers")
+
+// errBadRequest marks a request that could not be understood.
+var errBadRequest = fmt.Errorf("bad request: %w", fs.ErrInvalid)
+
+// StatusClientClosed is what a request that its caller gave up is logged with;
+// the number is nginx's, HTTP has none.
+const StatusClientClosed = 499
+
+// A sentinel is an error that stays recognisable across the wire.
+type sentinel struct {
+	name   string
+	err    error
+	status int
+}
+
+// sentinels is the one table between errors and HTTP, more telling ones first:
+// the first that matches gives the status.
+func sentinels() []sentinel {
+	return []sentinel{
+		{"not-makeable", materialize.ErrNotMakeable, http.StatusUnprocessableEntity},
+		{"corrupt", materialize.ErrCorrupt, http.StatusBadGateway},
+		{"abandoned", materialize.ErrAbandoned, http.StatusConflict},
+		{"cancelled", materialize.ErrCancelled, http.StatusConflict},
+		{"not-exist", fs.ErrNotExist, http.StatusNotFound},
+		{"exist", fs.ErrExist, http.StatusConflict},
+		{"permission", fs.ErrPermission, http.StatusForbidden},
+		{"invalid", fs.ErrInvalid, http.StatusBadRequest},
+		{"closed", fs.ErrClosed, http.StatusServiceUnavailable},
+		{"unsupported", errors.ErrUnsupported, http.StatusNotImplemented},
+		{"context-canceled", context.Canceled, StatusClientClosed},
+		{"deadline", context.DeadlineExceeded, http.StatusGatewayTimeout},
+	}
+}
+
+// wireError is the JSON shape of every error.
+type wireError struct {
+	Error string            `json:"error"`           // one line for a person
+	Is    []string          `json:"is,omitempty"`    // names of sentinels it wraps
+	Class materialize.Class `json:"class,omitempty"` // of the failure it wraps
+	Op    string            `json:"op,omitempty"`
+	Hint  string            `json:"hint,omitempty"`
+}
+
+// encodeError gives err's wire shape and HTTP status.
+func encodeError(err error) (wireError, int) {
+	w, status := wireError{Error: err.Error()}, 0
+	for _, s := range sentinels() {
+		if !errors.Is(err, s.err) {
+			continue
+		}
+		w.Is = append(w.Is, s.name)
+		if status == 0 {
+			status = s.status
+		}
+	}
+	var f *materialize.Failure
+	if errors.As(err, &f) {
+		w.Class, w.Op, w.Hint = f.Class, f.Op, f.Hint
+	}
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	return w, status
+}
+
+// decode gives the error that w stands for.
+func (w wireError) decode() error {
+	e := &remoteError{text: w.Error}
+	for _, s := range sentinels() {
+		for _, name := range w.Is {
+			if name == s.name {
+				e.causes = append(e.causes, s.err)
+			}
+		}
+	}
+	if w.Class != "" {
+		e.causes = append(e.causes, materialize.Fail(w.Class, w.Op, w.Hint, errors.New(w.Error)))
+	}
+	return e
+}
+
+// A remoteError is an error of the other side: its text, and what it wrapped.
+type remoteError struct {
+	text   string
+	causes []error
+}
+
+// Error gives the text as the other side said it.
+func (e *remoteError) Error() string { return e.text }
+
+// Unwrap gives the sentinels and the failure that crossed the wire.
+func (e *remoteError) Unwrap() []error { return e.causes }
+
+// writeError answers a request with err.
+func writeError(w http.ResponseWriter, err error) {
+	body, status := encodeError(err)
+	writeJSON(w, status, body)
+}
+
+// writeJSON answers with v. An error of the write means that the client is
+// gone, and there is nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
