@@ -40,9 +40,9 @@ type Treefile struct {
 	NoInitramfs     bool
 	BootLocation    string // "new", "modules" or "kernel-install"
 	TmpIsDir        bool
-	MachineidCompat bool // default true
-	SELinux         bool // default true
-	Rpmdb           string
+	MachineidCompat bool   // default true
+	SELinux         bool   // default true
+	Rpmdb           string // "target" unless the manifest says otherwise
 	Container       bool
 
 	PreservePasswd      bool // default true
@@ -52,9 +52,9 @@ type Treefile struct {
 	IgnoreRemovedGroups []string
 	EtcGroupMembers     []string
 
-	OstreeLayers         []string // refs checked out below the packages
-	OstreeOverrideLayers []string // refs checked out over the packages
-	Variables            map[string]string
+	OstreeLayers         []string          // refs checked out below the packages
+	OstreeOverrideLayers []string          // refs checked out over the packages
+	Variables            map[string]string // with basearch and releasever
 
 	// Files are the manifest and everything that it includes, in the order in
 	// which they were read.
