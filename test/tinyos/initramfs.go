@@ -145,6 +145,8 @@ func compress(t Tree) ([]byte, error) {
 	if err := z.Close(); err != nil {
 		return nil, fmt.Errorf("tinyos: initramfs: %w", err)
 	}
+	// An archive appended to this one, as live images do, has to be aligned.
+	b.Write(make([]byte, -b.Len()&3))
 	return b.Bytes(), nil
 }
 

@@ -38,11 +38,11 @@ type Config struct {
 	// manifest.yaml, image.yaml and the rest). What is there is replaced.
 	Dir string
 	// Debs keeps downloaded Debian packages: what is there is not downloaded
-	// again. Empty means Dir/debs.
+	// again. Empty means cosafs/debs in the user's cache directory.
 	Debs    string
 	Profile Profile // empty = Tiny
 	Arch    string  // RPM basearch; empty = x86_64
-	// Packages are added to the manifest's, see [Hello] and its neighbours.
+	// Packages are added to the manifest, such as [HelloName].
 	Packages []string
 }
 
@@ -57,7 +57,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Dir = dir
 	if c.Debs == "" {
-		c.Debs = filepath.Join(c.Dir, "debs")
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return c, fmt.Errorf("tinyos: %w", err)
+		}
+		c.Debs = filepath.Join(cache, "cosafs", "debs")
 	}
 	if c.Profile == "" {
 		c.Profile = Tiny

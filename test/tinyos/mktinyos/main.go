@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mktinyos", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	out := flags.String("o", "", "directory that gets repo/ and config/")
-	debs := flags.String("debs", "", "directory that keeps downloaded Debian packages (default: DIR/debs)")
+	debs := flags.String("debs", "", "directory that keeps downloaded Debian packages (default: cosafs/debs in the user's cache directory)")
 	profile := flags.String("profile", string(tinyos.Tiny), "how much of an OS: tiny")
 	arch := flags.String("arch", "x86_64", "RPM architecture: x86_64, aarch64")
 	pkgs := flags.String("packages", "", "comma-separated packages to add to the manifest, such as hello")
