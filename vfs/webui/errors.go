@@ -119,3 +119,23 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)
 }
+
+// EncodeError gives err in the API's error shape, for other lines between
+// cosafs processes.
+func EncodeError(err error) json.RawMessage {
+	w, _ := encodeError(err)
+	data, err := json.Marshal(w)
+	if err != nil {
+		return json.RawMessage(`{"error":"unspeakable error"}`) // strings always marshal
+	}
+	return data
+}
+
+// DecodeError gives the error that [EncodeError] wrote down.
+func DecodeError(data json.RawMessage) error {
+	var w wireError
+	if err := json.Unmarshal(data, &w); err != nil {
+		return fmt.Errorf("read error report: %w", err)
+	}
+	return w.decode()
+}

@@ -1,3 +1,6 @@
+// Package webui is the door for people and scripts: the JSON API of the daemon on
+// its unix socket, its client, and the contract of both, [Service]. It moves
+// questions and answers; it neither builds nor knows where bytes are.
 package webui
 
 import (
