@@ -131,14 +131,15 @@ func watch(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	if found {
 		_ = cmd.Process.Kill() // it did what it was for
 	}
-	werr := cmd.Wait() // "signal: killed" when found
+	_ = cmd.Wait() // "signal: killed" when found; else see exit
+	exit := cmd.ProcessState.String()
 	switch {
 	case found:
 		return console, nil
 	case ctx.Err() != nil:
 		return console, fmt.Errorf("boot: %w: %w", ErrNoMarker, context.Cause(ctx))
 	default:
-		return console, fmt.Errorf("boot: %w: qemu ended: %v %s", ErrNoMarker, werr, bytes.TrimSpace(stderr.Bytes()))
+		return console, fmt.Errorf("boot: %w: qemu ended: %s %s", ErrNoMarker, exit, bytes.TrimSpace(stderr.Bytes()))
 	}
 }
 
