@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"math"
 	"path/filepath"
 	"strconv"
 
@@ -136,9 +137,13 @@ func plain(n *yaml.Node) any {
 	var v any
 	switch n.ShortTag() {
 	case "!!bool", "!!int", "!!float", "!!null":
-		if n.Decode(&v) == nil {
-			return v
+		if n.Decode(&v) != nil {
+			return n.Value
 		}
+		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			return n.Value // JSON can't hold them
+		}
+		return v
 	}
 	return n.Value
 }
