@@ -1,0 +1,37 @@
+package materialize
+
+import "context"
+
+// A jobContext is what a job's ctx knows of the job.
+type jobContext struct{ vm bool }
+
+type (
+	jobContextKey struct{}
+	followKey     struct{}
+)
+
+// inJob marks ctx as a job's own. What its caller followed is not what its
+// parts report to.
+func inJob(ctx context.Context, vm bool) context.Context {
+	ctx = context.WithValue(ctx, followKey{}, (*Task)(nil))
+	return context.WithValue(ctx, jobContextKey{}, jobContext{vm: vm})
+}
+
+// holdsVM says whether ctx is that of a job with a virtual machine.
+func holdsVM(ctx context.Context) bool {
+	job, ok := ctx.Value(jobContextKey{}).(jobContext)
+	return ok && job.vm
+}
+
+// Follow gives a ctx with which [Runner.Do] reports the phases of the job that
+// it waits for to t, often a [Task.Part] of the job that waits. t.Progress is
+// called by several goroutines and must not block.
+func Follow(ctx context.Context, t *Task) context.Context {
+	return context.WithValue(ctx, followKey{}, t)
+}
+
+// followerOf gives the task that Follow put into ctx, nil if there is none.
+func followerOf(ctx context.Context) *Task {
+	t, _ := ctx.Value(followKey{}).(*Task)
+	return t
+}
