@@ -100,14 +100,16 @@ func SkipCompression(kind Kind) bool {
 // an unknown kind.
 func ShortName(kind Kind) string {
 	f, _ := formOf(kind)
-	return strings.TrimPrefix(f.token+f.suffix, "-")
+	return f.short()
 }
+
+func (f *form) short() string { return strings.TrimPrefix(f.token+f.suffix, "-") }
 
 // KindOfShort undoes [ShortName]. Names of other eras or with a compression
 // suffix are not short names: they would promise another format.
 func KindOfShort(short string) (Kind, bool) {
 	for _, f := range forms {
-		if short == ShortName(f.kind) {
+		if short == f.short() {
 			return f.kind, true
 		}
 	}

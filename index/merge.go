@@ -70,7 +70,7 @@ func union(winner, loser *object) *object {
 		} else {
 			v = clone(v)
 		}
-		all.put(key, v)
+		all.set(key, v)
 	}
 	return all
 }
@@ -78,9 +78,6 @@ func union(winner, loser *object) *object {
 // unite gives the union of two values of one key. Only two objects or two lists
 // have one; else winner it is.
 func unite(winner, loser value) value {
-	if equal(winner, loser) {
-		return clone(winner) // a list too: it may hold duplicates of its own
-	}
 	switch w := winner.(type) {
 	case *object:
 		if l, ok := loser.(*object); ok {
@@ -94,8 +91,12 @@ func unite(winner, loser value) value {
 	return clone(winner)
 }
 
-// concat gives the elements of both lists, each once.
-func concat(a, b *array) *array {
+// concat gives the elements of both lists, each once. Equal lists stay as they
+// are, with the duplicates they may have.
+func concat(a, b *array) value {
+	if equal(a, b) {
+		return clone(a)
+	}
 	all := &array{}
 	seen := make(map[string]bool)
 	for _, list := range [][]value{a.items, b.items} {

@@ -35,8 +35,9 @@ func ParseFileName(file, name string, id BuildID, arch Arch) (kind Kind, compres
 	}
 	for _, c := range compressions {
 		if plain, found := strings.CutSuffix(rest, "."+c); found {
-			kind, ok = kindOf(plain, arch)
-			return kind, c, ok
+			if kind, ok = kindOf(plain, arch); ok {
+				return kind, c, true
+			}
 		}
 	}
 	return "", "", false
@@ -65,5 +66,5 @@ func (f *form) matches(rest, arch string) bool {
 		return ok // a name without architecture
 	}
 	separator, ok := strings.CutSuffix(middle, arch)
-	return ok && f.separator != "" && separator == f.separator
+	return ok && arch != "" && separator != "" && separator == f.separator
 }

@@ -122,10 +122,7 @@ func (r *reader) object() *object {
 		r.take('"')
 		key := r.text()
 		r.take(':')
-		if _, ok := o.values[key]; !ok {
-			o.keys = append(o.keys, key)
-		}
-		o.values[key] = r.value()
+		o.set(key, r.value())
 	}
 	return o
 }

@@ -20,14 +20,14 @@ type rule struct {
 
 // Rules that others are made of.
 var (
-	anyText = rule{typ: "string"}
+	anyText  = rule{typ: "string"}
 	nonEmpty = rule{typ: "string", min: 1}
-	digest  = rule{typ: "string", min: 64}
-	numeric = rule{typ: "number"}
-	whole   = rule{typ: "integer"}
-	boolean = rule{typ: "boolean"}
-	list    = rule{typ: "array"}
-	texts   = listOf(anyText)
+	digest   = rule{typ: "string", min: 64}
+	numeric  = rule{typ: "number"}
+	whole    = rule{typ: "integer"}
+	boolean  = rule{typ: "boolean"}
+	list     = rule{typ: "array"}
+	texts    = listOf(anyText)
 )
 
 func listOf(item rule) rule { return rule{typ: "array", items: &item} }

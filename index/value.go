@@ -32,7 +32,7 @@ func newObject() *object { return &object{values: make(map[string]value)} }
 func number(n int64) literal { return literal(strconv.FormatInt(n, 10)) }
 
 // put sets key, or deletes it where v is nil, and says whether that changed
-// anything. A new key goes last.
+// anything.
 func (o *object) put(key string, v value) bool {
 	old, ok := o.values[key]
 	switch {
@@ -42,11 +42,17 @@ func (o *object) put(key string, v value) bool {
 		delete(o.values, key)
 		o.keys = slices.DeleteFunc(o.keys, func(k string) bool { return k == key })
 		return true
-	case !ok:
+	}
+	o.set(key, v)
+	return true
+}
+
+// set sets key, whatever was there. A new key goes last.
+func (o *object) set(key string, v value) {
+	if _, ok := o.values[key]; !ok {
 		o.keys = append(o.keys, key)
 	}
 	o.values[key] = v
-	return true
 }
 
 // str gives the string at key, "" where there is none.
