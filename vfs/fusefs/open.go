@@ -1,0 +1,185 @@
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	fusenode "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"cosafs/vfs"
+)
+
+// fileNode is a file that the kernel knows.
+type fileNode struct {
+	fusenode.Inode
+	s  *Server
+	n  vfs.File
+	io ioMode
+	// sizeless: the kernel was told size 0 for lack of a better one, and nobody
+	// corrected it yet.
+	sizeless atomic.Bool
+}
+
+var (
+	_ fusenode.NodeGetattrer   = (*fileNode)(nil)
+	_ fusenode.NodeOpener      = (*fileNode)(nil)
+	_ fusenode.NodeGetxattrer  = (*fileNode)(nil)
+	_ fusenode.NodeListxattrer = (*fileNode)(nil)
+)
+
+// Getattr takes the size from an open handle where it isn't known otherwise:
+// an outdated file of next/ that somebody still reads.
+func (f *fileNode) Getattr(ctx context.Context, fh fusenode.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	errno := f.s.getattr(ctx, f.n, out)
+	if h, ok := fh.(*handle); ok && errno == 0 && out.Size == 0 {
+		out.Size = uint64(h.blob.Size())
+		out.Blocks = (out.Size + sector - 1) / sector
+	}
+	return errno
+}
+
+// Open makes the bytes exist. The reply goes out when they do.
+func (f *fileNode) Open(ctx context.Context, flags uint32) (fusenode.FileHandle, uint32, syscall.Errno) {
+	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_TRUNC != 0 {
+		return nil, 0, unix.EROFS
+	}
+	a, err := f.n.Attr(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, 0, f.s.errno("open", err)
+	}
+	patient, stop := f.s.patient(ctx)
+	defer stop()
+	blob, err := f.n.Open(patient)
+	if err != nil {
+		return nil, 0, f.s.errno("open", err)
+	}
+	h := &handle{n: f, blob: blob}
+	h.local, _ = blob.LocalFile()
+	if a.Generated {
+		// The size is anybody's guess until the end of the text is read.
+		f.io.enter(nil)
+		return h, fuse.FOPEN_DIRECT_IO, 0
+	}
+	h.pass = f.io.enter(f.s.backing.usable(f.s.fuse, h.local))
+	if f.sizeless.Load() {
+		f.tellSize(patient, h)
+	}
+	if h.pass {
+		return h, 0, 0
+	}
+	return h, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// page is the kernel's unit of caching.
+const page = 4096
+
+// tellSize corrects the size 0 that the kernel may have, before it sees the
+// file open: who looks at the size without asking for attributes (sendfile) then
+// sees the end of the file. Storing a page in the kernel's cache moves its size.
+func (f *fileNode) tellSize(ctx context.Context, h *handle) {
+	size := h.blob.Size()
+	if h.pass || size == 0 {
+		f.sizeless.Store(false)
+		f.notified("attributes", f.NotifyContent(-1, 0))
+		return
+	}
+	off := (size - 1) / page * page
+	buf := make([]byte, size-off)
+	if n, err := h.blob.ReadAt(ctx, buf, off); n < len(buf) {
+		f.s.log.Warn("last page not read", "err", err)
+		return
+	}
+	f.notified("content", f.NotifyContent(0, 0))
+	f.notified("last page", f.WriteCache(off, buf))
+	f.sizeless.Store(false)
+}
+
+// notified logs a notification that failed, which costs freshness, not
+// correctness. ENOENT says that the kernel knows nothing that could be outdated.
+func (f *fileNode) notified(what string, errno syscall.Errno) {
+	if errno != 0 && errno != unix.ENOENT {
+		f.s.log.Warn("kernel not notified", "what", what, "err", errno)
+	}
+}
+
+// handle is an open file.
+type handle struct {
+	n     *fileNode
+	blob  vfs.Blob
+	local *os.File // the same bytes in a file, nil if there is none; the blob's
+	pass  bool     // the kernel reads the file itself
+}
+
+var (
+	_ fusenode.FilePassthroughFder = (*handle)(nil)
+	_ fusenode.FileReader          = (*handle)(nil)
+	_ fusenode.FileLseeker         = (*handle)(nil)
+	_ fusenode.FileReleaser        = (*handle)(nil)
+)
+
+// PassthroughFd gives the inode's backing file.
+func (h *handle) PassthroughFd() (int, bool) {
+	if !h.pass {
+		return 0, false
+	}
+	return h.n.io.fd(), true
+}
+
+// Read gives exactly what is there, or an error: never less.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	want := int(min(int64(len(dest)), max(h.blob.Size()-off, 0)))
+	h.n.s.stats.reads.Add(1)
+	h.n.s.stats.bytes.Add(int64(want))
+	if h.local != nil {
+		return fuse.ReadResultFd(h.local.Fd(), off, want), 0
+	}
+	patient, stop := h.n.s.patient(ctx)
+	defer stop()
+	n, err := h.blob.ReadAt(patient, dest[:want], off)
+	if n < want {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, h.n.s.errno("read", err)
+	}
+	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// Lseek answers SEEK_DATA and SEEK_HOLE from the local file; where there is
+// none all is data.
+func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	if h.local != nil {
+		// Moves the descriptor's offset, which nobody uses.
+		n, err := unix.Seek(int(h.local.Fd()), int64(off), int(whence))
+		if err != nil {
+			return 0, fusenode.ToErrno(err)
+		}
+		return uint64(n), 0
+	}
+	size := uint64(h.blob.Size())
+	switch {
+	case off >= size:
+		return 0, unix.ENXIO
+	case whence == unix.SEEK_DATA:
+		return off, 0
+	case whence == unix.SEEK_HOLE:
+		return size, 0
+	}
+	return 0, unix.EINVAL
+}
+
+// Release closes the blob. It comes after the last close and the last unmap;
+// its ctx identifies it, see bridge.Release.
+func (h *handle) Release(ctx context.Context) syscall.Errno {
+	h.n.s.releasing.Store(ctx.Done(), h)
+	if err := h.blob.Close(); err != nil {
+		h.n.s.log.Warn("close", "err", err)
+	}
+	return 0
+}
