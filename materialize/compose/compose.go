@@ -30,6 +30,10 @@ type Config struct {
 	Repo      string // archive-mode OSTree repository: <workdir>/tmp/repo
 	BareRepo  string // bare-user OSTree repository: <workdir>/cache/cosafs/repo
 
+	// Versionary says that versions come from the script <dir>/versionary, which
+	// makes it one of the inputs.
+	Versionary bool
+
 	// Program is the rpm-ostree executable; "" looks for rpm-ostree in PATH.
 	Program string
 	// RPMOSTree are further arguments of `rpm-ostree compose tree`
