@@ -56,6 +56,6 @@ func (t *Task) Part(from, to float64) *Task {
 // Logf writes one line to the log.
 func (t *Task) Logf(format string, args ...any) {
 	if t.Log != nil {
-		fmt.Fprintf(t.Log, format+"\n", args...)
+		_, _ = fmt.Fprintf(t.Log, format+"\n", args...) // a log that can't be written stops no work
 	}
 }

@@ -1,0 +1,145 @@
+package materialize
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Maker makes targets. It joins a compose engine, a disk writer, the build
+// directory's records and the runner that does each piece of work once. All
+// fields are set before first use; methods are safe for concurrent use.
+type Maker struct {
+	Composer Composer
+	Disks    DiskWriter
+	Commits  CommitStore
+	Records  Records
+	Runner   *Runner
+	Config   ConfigDir
+	Arch     string // RPM basearch of this machine, the only one that can be made here
+	StateDir string // <workdir>/cache/cosafs
+	// Linger is how long a job goes on after the last who asked for it left;
+	// negative means for ever.
+	Linger time.Duration
+	// Now is the clock; time.Now where nil.
+	Now func() time.Time
+
+	inputs inputsMemo
+}
+
+// Make makes the target's bytes exist in the build directory and says where.
+// It blocks until they do, they can't, or ctx ends. Where the bytes exist it
+// costs no job. A target that no recipe makes is [ErrNotMakeable].
+func (m *Maker) Make(ctx context.Context, t Target) (Result, error) {
+	if t.Build == Next {
+		return m.makeNext(ctx, t)
+	}
+	return m.makeArtifact(ctx, t)
+}
+
+// makeNext makes the build that the configuration gives now, if it is not made
+// yet, and then the artifact of it.
+func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
+	if err := m.makeable(t); err != nil {
+		return Result{}, err
+	}
+	in, err := m.Inputs(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	w := m.buildWork(in, BuildOptions{Kinds: []string{t.Kind}})
+	w.Target = t
+	built, err := m.Runner.Do(ctx, w, m.Linger)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := m.makeArtifact(ctx, Target{Build: built.Build, Arch: t.Arch, Kind: t.Kind})
+	r.New = built.New
+	return r, err
+}
+
+// makeable refuses what can't be made on this machine.
+func (m *Maker) makeable(t Target) error {
+	if t.Arch != m.Arch {
+		return fmt.Errorf("%s: this machine makes %s only: %w", t, m.Arch, ErrNotMakeable)
+	}
+	if t.Kind != KindOSTree && !slices.Contains(m.Disks.Kinds(), t.Kind) {
+		return fmt.Errorf("%s: %w", t, ErrNotMakeable)
+	}
+	return nil
+}
+
+// An InputState is what the next build would be made from.
+type InputState struct {
+	Inputs
+	ImageJSON []byte // rendered image configuration
+	Key       string // hash of it all, and of the engine
+}
+
+// Inputs reads the configuration and hashes it. It costs reading files, and not
+// even that when it was read a moment ago.
+func (m *Maker) Inputs(ctx context.Context) (InputState, error) {
+	return m.inputs.get(m.now(), func() (InputState, error) { return m.readInputs(ctx) })
+}
+
+func (m *Maker) readInputs(ctx context.Context) (InputState, error) {
+	in, err := m.Composer.Inputs(ctx)
+	if err != nil {
+		return InputState{}, err
+	}
+	image, err := m.Disks.RenderImage(ctx)
+	if err != nil {
+		return InputState{}, err
+	}
+	key := hashKey("inputs", in.Hash, string(image), m.Composer.Name(), m.Arch)
+	return InputState{Inputs: in, ImageJSON: image, Key: key}, nil
+}
+
+// inputsMemo keeps the inputs for a moment: a directory listing or a hundred
+// opens at once should not hash the configuration a hundred times.
+type inputsMemo struct {
+	mu    sync.Mutex // guards the fields below, and lets one caller read at a time
+	at    time.Time
+	state InputState
+	err   error
+}
+
+// inputsFresh is how long inputs are believed unread. Short enough that a
+// person who saves a file and opens next/ gets the new build.
+const inputsFresh = 200 * time.Millisecond
+
+func (c *inputsMemo) get(now time.Time, read func() (InputState, error)) (InputState, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.at.IsZero() && now.Sub(c.at) >= 0 && now.Sub(c.at) < inputsFresh && !errors.Is(c.err, context.Canceled) {
+		return c.state, c.err
+	}
+	c.state, c.err = read()
+	c.at = now
+	return c.state, c.err
+}
+
+func (m *Maker) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+// hashKey hashes parts so that no two lists of parts share a key.
+func hashKey(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		_, _ = fmt.Fprintf(h, "%d:%s\n", len(p), p) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// isAbsent says whether err proves that something is not there.
+func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,261 @@
+package materialize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Plan says what [Maker.Make] would do for the target now, and why. It reads
+// the local directory only: no network, no job.
+func (m *Maker) Plan(ctx context.Context, t Target) (Plan, error) {
+	f, err := m.gather(ctx, t)
+	if err != nil {
+		return Plan{}, err
+	}
+	return f.plan(), nil
+}
+
+// Facts are what a plan is decided from. Deciding is pure: the same facts give
+// the same plan.
+type Facts struct {
+	Target   Target
+	Build    *Build      // the recorded build; nil when there is none, or for next/ when it is yet to be made
+	Makeable error       // why this machine can't make the target; nil when it can
+	Inputs   *InputState // of next/, or nil
+	Changed  []string    // inputs that differ from the newest build's
+	Engine   string      // compose engine
+	Commit   bool        // the repository holds the commit
+	Base     bool        // the base disk is cached
+	Failure  error       // remembered failure of a step, nil if none
+	Job      *JobInfo    // of a step that is under way, nil if none
+
+	buildKey, baseKey, artifactKey string
+}
+
+// gather collects the facts.
+func (m *Maker) gather(ctx context.Context, t Target) (Facts, error) {
+	f := Facts{Target: t, Makeable: m.makeable(t), Engine: m.Composer.Name()}
+	var err error
+	if t.Build == Next {
+		err = m.gatherNext(ctx, &f)
+	} else {
+		var b Build
+		b, err = m.Records.Build(ctx, t.Build, t.Arch)
+		f.Build = &b
+	}
+	if err != nil {
+		return Facts{}, err
+	}
+	m.gatherSteps(ctx, &f)
+	m.gatherJobs(&f)
+	return f, nil
+}
+
+func (m *Maker) gatherNext(ctx context.Context, f *Facts) error {
+	in, err := m.Inputs(ctx)
+	if err != nil {
+		return err
+	}
+	f.Inputs, f.buildKey = &in, m.buildKey(in, BuildOptions{})
+	if b, ok := m.builtFrom(ctx, in); ok {
+		f.Build = &b
+		return nil
+	}
+	f.Changed = m.changedInputs(ctx, in)
+	return nil
+}
+
+// changedInputs names the inputs that differ from those of the newest build.
+func (m *Maker) changedInputs(ctx context.Context, in InputState) []string {
+	latest, err := m.Records.Latest(ctx, m.Arch)
+	if err != nil {
+		return nil
+	}
+	old, ok := m.partsOf(latest.ID)
+	if !ok {
+		return nil
+	}
+	var changed []string
+	for name, hash := range in.Parts {
+		if old[name] != hash {
+			changed = append(changed, name)
+		}
+	}
+	for name := range old {
+		if _, ok := in.Parts[name]; !ok {
+			changed = append(changed, name+" (gone)")
+		}
+	}
+	slices.Sort(changed)
+	return changed
+}
+
+// partsOf finds the inputs that gave the build.
+func (m *Maker) partsOf(id string) (map[string]string, bool) {
+	names, err := filepath.Glob(filepath.Join(m.StateDir, "built", "*.json"))
+	if err != nil {
+		return nil, false
+	}
+	slices.SortFunc(names, func(a, b string) int { return -modTime(a).Compare(modTime(b)) })
+	for _, name := range names {
+		var r built
+		c, err := os.ReadFile(name)
+		if err == nil && json.Unmarshal(c, &r) == nil && r.Build == id {
+			return r.Parts, true
+		}
+	}
+	return nil, false
+}
+
+// gatherSteps looks at what the steps of a recorded build would need.
+func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
+	if f.Build == nil || f.Build.Commit == "" {
+		return
+	}
+	f.Commit = m.Commits.Has(ctx, f.Build.Commit)
+	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
+	if !f.Commit {
+		return
+	}
+	if image, err := m.Commits.Cat(ctx, f.Build.Commit, imageJSONPath); err == nil {
+		f.baseKey = m.baseKey(m.diskRequest(f.Build.Commit, f.Build.Ref, f.Build.Name, f.Build.ID, f.Build.Arch, image))
+		_, err := readBase(m.baseDir(f.baseKey))
+		f.Base = err == nil
+	}
+}
+
+func (m *Maker) gatherJobs(f *Facts) {
+	for _, key := range f.keys() {
+		if job, ok := m.Runner.Building(key); ok && f.Job == nil {
+			f.Job = &job
+		}
+		if rec, ok := m.Runner.Memory().Failure(key); ok && f.Failure == nil && m.now().Before(rec.Until) {
+			f.Failure = rec.err(key)
+		}
+	}
+}
+
+// keys are the job keys of the target's steps, those that are known.
+func (f Facts) keys() []string {
+	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey}, func(k string) bool { return k == "" })
+}
+
+// plan decides. The order is that of design section 6: stored, under way,
+// failed, then what has to be made.
+func (f Facts) plan() Plan {
+	p := Plan{Target: f.Target}
+	if f.Inputs != nil {
+		p.Inputs = f.Inputs.Key
+	}
+	if a, ok := f.recorded(); ok {
+		return f.planStored(p, a)
+	}
+	if f.Makeable != nil {
+		p.State, p.Reason = StateUnknown, f.Makeable.Error()
+		if errors.Is(f.Makeable, ErrNotMakeable) {
+			p.State = StateGone
+		}
+		return p
+	}
+	p.Steps = f.steps()
+	switch {
+	case f.Job != nil:
+		p.State, p.Reason = StateBuilding, fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase)
+	case f.Failure != nil:
+		p.State, p.Reason = StateFailed, f.Failure.Error()
+	default:
+		p.State, p.Reason = StateBuildable, "it exists nowhere; opening it makes it"
+	}
+	return p
+}
+
+func (f Facts) recorded() (Artifact, bool) {
+	if f.Build == nil {
+		return Artifact{}, false
+	}
+	a, ok := f.Build.Artifacts[f.Target.Kind]
+	return a, ok
+}
+
+func (f Facts) planStored(p Plan, a Artifact) Plan {
+	if !a.Local {
+		p.State, p.Reason = StateGone, goneFailure(f.Target, a).Error()
+		return p
+	}
+	p.State, p.Reason = StateLocal, "it is in the build directory"
+	p.Steps = []Step{{Do: "read", What: a.File, Why: "recorded in meta.json, and the file is there", Done: true}}
+	return p
+}
+
+// steps lists the recipes in order.
+func (f Facts) steps() []Step {
+	steps := []Step{f.commitStep()}
+	if f.Target.Kind == KindOSTree {
+		return steps
+	}
+	base := Step{Do: "base disk", What: "raw disk in the cache", Key: f.baseKey, Done: f.Base,
+		Why: "no disk of this commit and image.yaml is in the cache: a supermin VM writes one"}
+	if f.Base {
+		base.Why = "the disk of this commit and image.yaml is in the cache"
+	}
+	return append(steps, base, Step{Do: f.Target.Kind, What: "image in the build directory, recorded in meta.json",
+		Why: "meta.json has no " + f.Target.Kind, Key: f.artifactKey})
+}
+
+func (f Facts) commitStep() Step {
+	s := Step{Do: "compose", What: "a build with its OSTree commit (" + f.Engine + ")", Key: f.buildKey}
+	switch {
+	case f.Build != nil && f.Commit:
+		s.Do, s.What, s.Why, s.Done = "commit", f.Build.Commit, "build "+f.Build.ID+" has it, and so has the repository", true
+	case f.Build != nil:
+		s.Do, s.What, s.Why = "import", f.Build.Commit, "the repository lacks the commit of build "+f.Build.ID+"; its ostree artifact has it"
+	case len(f.Changed) > 0:
+		s.Why = "changed since the newest build: " + strings.Join(f.Changed, ", ")
+	default:
+		s.Why = "no build is known to be made from this configuration; change detection decides whether a new one comes of it"
+	}
+	return s
+}
+
+// Retry forgets the failures of every step of the target, so that the next
+// open tries again.
+func (m *Maker) Retry(ctx context.Context, t Target) error {
+	f, err := m.gather(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, key := range f.keys() {
+		err = errors.Join(err, m.Runner.Retry(key))
+	}
+	return err
+}
+
+// Text gives the plan for people, a line a step.
+func (p Plan) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: %s\n", p.Target, p.State, p.Reason)
+	for i, s := range p.Steps {
+		mark := "to do"
+		if s.Done {
+			mark = "done "
+		}
+		fmt.Fprintf(&b, "%2d. [%s] %s: %s\n      %s\n", i+1, mark, s.Do, s.What, s.Why)
+	}
+	return b.String()
+}
+
+// Progress is how much of the job that makes the target now is done, 0 to 1,
+// and whether there is such a job.
+func (m *Maker) Progress(ctx context.Context, t Target) (float64, bool) {
+	f, err := m.gather(ctx, t)
+	if err != nil || f.Job == nil {
+		return 0, false
+	}
+	return f.Job.Fraction, true
+}
