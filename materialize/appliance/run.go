@@ -1,0 +1,207 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cosafs/materialize"
+)
+
+// A Disk is a file that the guest sees as a disk. Inside, it is found by its
+// serial under /sys/block/*/serial.
+type Disk struct {
+	Serial   string // up to 20 bytes
+	Path     string // a raw image
+	ReadOnly bool
+	Sector   int // bytes, 512 or 4096; 0 = 512
+}
+
+// A Run says what to do in a virtual machine. Only Job is needed.
+type Run struct {
+	Job     any // sent to the guest as JSON
+	Disks   []Disk
+	Memory  int           // MiB; 0 = 2048, as cosa has it
+	CPUs    int           // 0 = as many as there are here, at most 16, as cosa has it
+	Idle    time.Duration // the guest is given up after this long without an event; 0 = 3 min
+	Console string        // path of a file that takes the guest's console; "" = in the task's scratch
+}
+
+const runOp = "run virtual machine"
+
+// How a virtual machine may end without an answer of the guest.
+var (
+	errNotUp  = errors.New("the guest did not come up")
+	errSilent = errors.New("no sign of life")
+	errDied   = errors.New("the virtual machine ended without a result")
+)
+
+// Run boots the appliance, gives it the job and calls onEvent for each event,
+// one at a time. It returns the guest's result when qemu has ended; what the guest
+// wrote to its disks is then in their files. Ctx's end kills qemu at once, and
+// our own end, whatever its kind, does too.
+//
+// Failures: ClassGuest with what the guest says; ClassVM if it died or hung;
+// ClassSpace if a disk's file could not grow; ClassTool without qemu.
+func (a *Appliance) Run(ctx context.Context, r Run, t *materialize.Task, onEvent func(Event)) (json.RawMessage, error) {
+	r = r.withDefaults(t)
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		return nil, materialize.Fail(materialize.ClassTool, runOp, "apt-get install qemu-system-x86", err)
+	}
+	if !kvmAllowed() {
+		return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+	}
+	question, err := a.ask(ctx, qemu)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", runOp, err)
+	}
+	works, known := a.recall(question)
+	switch {
+	case known && works:
+		return a.runWith(ctx, kvm, r.Idle, qemu, r, t, onEvent)
+	case known:
+		return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+	}
+	return a.probe(ctx, question, qemu, r, t, onEvent)
+}
+
+// probe runs the job under KVM, falls back to emulation if the guest doesn't
+// come up in time, and remembers which of them it was.
+func (a *Appliance) probe(ctx context.Context, question probe, qemu string, r Run, t *materialize.Task,
+	onEvent func(Event),
+) (json.RawMessage, error) {
+	up := false
+	result, err := a.runWith(ctx, kvm, probeTime, qemu, r, t, func(e Event) {
+		up = up || e.Up
+		onEvent(e)
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if kerr := a.remember(question, up); kerr != nil {
+		t.Logf("kvm: cannot remember whether it works: %v", kerr)
+	}
+	if up {
+		return result, err
+	}
+	t.Logf("kvm: does not run the appliance, emulating from now on: %v", err)
+	return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+}
+
+// runWith runs the job once.
+func (a *Appliance) runWith(ctx context.Context, with accel, boot time.Duration, qemu string, r Run,
+	t *materialize.Task, onEvent func(Event),
+) (json.RawMessage, error) {
+	ctx, kill := context.WithCancel(ctx)
+	defer kill()
+	v, err := start(ctx, t, qemu, append(with.args(), a.args(r)...))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", runOp, err)
+	}
+	result, err := v.follow(ctx, r, boot, onEvent)
+	if err != nil {
+		kill() // a guest that has answered ends by itself
+	}
+	said := v.wait(kill)
+	if err == nil && v.full() { // the guest's caches hid it
+		err = unix.ENOSPC
+	}
+	if err == nil {
+		return result, nil
+	}
+	return nil, v.explain(err, r, said)
+}
+
+func (r Run) withDefaults(t *materialize.Task) Run {
+	if r.Memory == 0 {
+		r.Memory = 2048
+	}
+	if r.CPUs == 0 {
+		r.CPUs = min(runtime.NumCPU(), 16)
+	}
+	if r.Idle == 0 {
+		r.Idle = 3 * time.Minute
+	}
+	if r.Console == "" {
+		r.Console = filepath.Join(t.Scratch, "console.txt")
+	}
+	return r
+}
+
+// args is qemu's command line but for what start adds. The disks' caches are
+// unsafe because a base disk counts only when it's complete, and is synced then.
+func (a *Appliance) args(r Run) []string {
+	args := []string{
+		"-machine", "pc", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+		"-smp", strconv.Itoa(r.CPUs), "-m", strconv.Itoa(r.Memory),
+		"-kernel", filepath.Join(a.Dir, "kernel"), "-initrd", filepath.Join(a.Dir, "initrd"),
+		"-append", "console=ttyS0 root=/dev/vda quiet loglevel=3 panic=-1 random.trust_cpu=on mitigations=off",
+		"-serial", "file:" + escape(r.Console),
+		"-drive", "file=" + escape(filepath.Join(a.Dir, "root")) + ",format=raw,if=none,id=root,snapshot=on,cache=unsafe",
+		"-device", "virtio-blk-pci,drive=root,serial=root",
+	}
+	for _, d := range r.Disks {
+		args = append(args, d.args()...)
+	}
+	return args
+}
+
+func (d Disk) args() []string {
+	sector := strconv.Itoa(max(d.Sector, 512))
+	drive := "file=" + escape(d.Path) + ",format=raw,if=none,id=" + d.Serial
+	if d.ReadOnly {
+		drive += ",readonly=on"
+	} else {
+		// werror=report: by default qemu stops a guest whose disk is full.
+		drive += ",cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=report"
+	}
+	return []string{
+		"-drive", drive, "-device", "virtio-blk-pci,drive=" + d.Serial + ",serial=" + d.Serial +
+			",logical_block_size=" + sector + ",physical_block_size=" + sector,
+	}
+}
+
+// escape doubles commas, which end an option's value.
+func escape(path string) string {
+	var b []byte
+	for _, c := range []byte(path) {
+		if c == ',' {
+			b = append(b, ',')
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+// explain makes a Failure of what ended a virtual machine too early.
+func (v *vm) explain(err error, r Run, said string) error {
+	var g guestError
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, materialize.ErrAbandoned) || errors.Is(err, materialize.ErrCancelled):
+		return err
+	case v.full():
+		return materialize.Fail(materialize.ClassSpace, runOp, "free space where the build directory lies", err)
+	case errors.As(err, &g):
+		return materialize.Fail(materialize.ClassGuest, runOp, "the job's log says what the guest did", err)
+	case errors.Is(err, errSilent):
+		err = fmt.Errorf("%w for %v", err, r.Idle)
+	}
+	if said != "" {
+		err = fmt.Errorf("%w; qemu: %s", err, said)
+	}
+	if console := tailOf(r.Console); console != "" {
+		err = fmt.Errorf("%w; console: %s", err, console)
+	}
+	return materialize.Fail(materialize.ClassVM, runOp, "try again; if it stays, look at the console in the job's log", err)
+}
+

@@ -1,0 +1,76 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock takes the file lock that all processes share and gives the way to let it
+// go. The kernel lets go of it when its holder dies.
+func lock(ctx context.Context, path string) (func(), error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // nothing was written
+		}
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			select {
+			case <-again.C:
+				continue
+			case <-ctx.Done():
+				err = context.Cause(ctx)
+			}
+		}
+		_ = f.Close() // nothing was written
+		return nil, err
+	}
+}
+
+// prune deletes all but the n newest appliances, and what builds that were
+// killed left behind. It needs the lock. A qemu that has an appliance open
+// keeps its bytes.
+func prune(dir string, n int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	type used struct {
+		path string
+		at   time.Time
+	}
+	var all []used
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !e.IsDir() {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if strings.HasPrefix(e.Name(), "tmp-") {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+			continue
+		}
+		all = append(all, used{path, info.ModTime()})
+	}
+	slices.SortFunc(all, func(a, b used) int { return b.at.Compare(a.at) })
+	for _, a := range all[min(n, len(all)):] {
+		if err := os.RemoveAll(a.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
