@@ -1,0 +1,87 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"cosafs/materialize"
+)
+
+// The FIEMAP ioctl, linux/fiemap.h: where a file's bytes lie on its device.
+const (
+	fsIOCFiemap = 0xc020660b
+	fiemapSync  = 1 // write the file first, so that it has a place
+	// Extents whose bytes are not simply at the given place: unknown, delayed,
+	// encoded, encrypted, not aligned, inline, tail, unwritten.
+	fiemapOdd = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
+)
+
+type fiemapExtent struct {
+	Logical, Physical, Length uint64
+	_                         [2]uint64
+	Flags                     uint32
+	_                         [3]uint32
+}
+
+type fiemap struct {
+	Start, Length                uint64
+	Flags, Mapped, Count, unused uint32
+	Extents                      [8]fiemapExtent
+}
+
+var errOddExtent = errors.New("file has no plain place on its disk")
+
+// locate gives the ranges of the disk that hold length bytes of a file from at,
+// where the file lies on the disk's partition.
+func locate(path string, at, length int64, disk string, partition int) ([]materialize.Extent, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	// The kernel counts in sectors of 512 bytes whatever the disk's are.
+	start, err := number(filepath.Join("/sys/block", disk, disk+strconv.Itoa(partition), "start"))
+	if err != nil {
+		return nil, err
+	}
+	m := fiemap{Start: uint64(at), Length: uint64(length), Flags: fiemapSync}
+	m.Count = uint32(len(m.Extents))
+	//nolint:gosec // the ioctl takes a pointer
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fsIOCFiemap, uintptr(unsafe.Pointer(&m)))
+	if errno != 0 {
+		return nil, &os.PathError{Op: "fiemap", Path: path, Err: errno}
+	}
+	found, err := pick(m.Extents[:min(m.Mapped, m.Count)], at, length, start*512)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return found, nil
+}
+
+// pick cuts the extents, which cover whole blocks, down to the wanted range and
+// moves them by the partition's start.
+func pick(extents []fiemapExtent, at, length, start int64) ([]materialize.Extent, error) {
+	var found []materialize.Extent
+	for _, e := range extents {
+		from := max(at, int64(e.Logical))
+		to := min(at+length, int64(e.Logical+e.Length))
+		if from >= to {
+			continue
+		}
+		if e.Flags&fiemapOdd != 0 || from != at {
+			return nil, errOddExtent
+		}
+		found = append(found, materialize.Extent{Offset: start + int64(e.Physical) + from - int64(e.Logical), Length: to - from})
+		at, length = to, length-(to-from)
+	}
+	if length != 0 {
+		return nil, errOddExtent
+	}
+	return found, nil
+}

@@ -1,0 +1,40 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+
+	"cosafs/materialize"
+	"cosafs/materialize/appliance"
+)
+
+// steps does a job's phases, which share what is here.
+type steps struct {
+	tell     *teller
+	job      *Job
+	platform []materialize.Extent // known at the end
+}
+
+func (s *steps) phase(name string, fraction float64) error {
+	return s.tell.send(appliance.Event{Phase: name, Fraction: fraction})
+}
+
+// command runs a program whose output goes to the host line by line. The last
+// line is in the error: most programs say there why they failed.
+func (s *steps) command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	w := &lineWriter{tell: s.tell}
+	cmd.Stdout, cmd.Stderr = w, w
+	// mke2fs takes its idea of now from here.
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", s.job.Time.Unix()),
+		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", s.job.Time.Unix()))
+	err := cmd.Run()
+	if ferr := w.flush(); err == nil {
+		err = ferr
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, w.last)
+	}
+	return nil
+}
