@@ -1,0 +1,154 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cosafs/materialize"
+	"cosafs/materialize/appliance"
+	"cosafs/materialize/guest"
+)
+
+// Write implements [materialize.DiskWriter]. It reads the repository, and
+// writes to the task's scratch and req.Out only.
+func (w *Writer) Write(ctx context.Context, req materialize.DiskRequest, t *materialize.Task) (materialize.BaseDisk, error) {
+	base, err := w.write(ctx, req, t)
+	if err != nil {
+		// Nobody else could have made it: it did not exist.
+		if !errors.Is(err, os.ErrExist) {
+			_ = os.Remove(req.Out) // half written, or not there
+		}
+		return materialize.BaseDisk{}, err
+	}
+	t.Phase("base disk", 1)
+	return base, nil
+}
+
+func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *materialize.Task) (base materialize.BaseDisk, err error) {
+	if req.Arch != "x86_64" {
+		return base, materialize.Fail(materialize.ClassConfig, writeOp, "use x86_64",
+			fmt.Errorf("disks for %s are not supported yet", req.Arch))
+	}
+	image, err := parseSettings(req.ImageJSON)
+	if err != nil {
+		return base, err
+	}
+	for key, set := range map[string]bool{"composefs": image.Composefs, "deploy-via-container": image.ViaContainer} {
+		if set {
+			t.Logf("image.yaml: %s is not heeded yet", key)
+		}
+	}
+	t.Phase("size", 0)
+	c, err := inspect(ctx, t, req.Repo, req.Commit)
+	if err != nil {
+		return base, err
+	}
+	base.Path, base.Size = req.Out, diskSize(c, image.Root)
+	if err := fits(base.Size, image); err != nil {
+		return base, err
+	}
+	a, err := w.appliance(ctx, t)
+	if err != nil {
+		return base, err
+	}
+	t.Phase("repository", 0.03)
+	repo, err := repoDisk(ctx, t, req.Repo, req.Commit)
+	if err != nil {
+		return base, err
+	}
+	if err := create(req.Out, base.Size); err != nil {
+		return base, failure(writeOp, err)
+	}
+	result, err := w.inVM(ctx, a, jobOf(req, image, c), repo, req, t)
+	if err != nil {
+		return base, err
+	}
+	base.Platform = result.Platform
+	return base, verify(base)
+}
+
+// jobOf says to the guest what to do.
+func jobOf(req materialize.DiskRequest, image settings, c commit) guest.Job {
+	return guest.Job{
+		OS: req.OS, Commit: req.Commit, Ref: req.Ref, Remote: image.Remote, Build: req.Build,
+		Image:  fmt.Sprintf("%s-%s-metal.%s.raw", req.OS, req.Build, req.Arch),
+		Sector: req.Sector, Root: image.Root, RootArgs: strings.Fields(image.RootArgs), Kargs: image.Kargs,
+		Ignition: c.ignition, Time: c.time,
+	}
+}
+
+// create makes the sparse file that becomes the disk.
+func create(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
+}
+
+// inVM has the guest do the job, and passes on what it tells.
+func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job guest.Job, repo string,
+	req materialize.DiskRequest, t *materialize.Task,
+) (guest.Result, error) {
+	t.Phase("virtual machine", 0.05)
+	part := t.Part(0.3, 1) // under emulation, its start takes a third of the time
+	run := appliance.Run{
+		Job: job, Memory: w.cfg.Memory, Idle: w.cfg.Idle, Console: filepath.Join(t.Scratch, "console.txt"),
+		Disks: []appliance.Disk{
+			{Serial: guest.RepoDisk, Path: repo, ReadOnly: true},
+			{Serial: guest.TargetDisk, Path: req.Out, Sector: req.Sector},
+		},
+	}
+	answer, err := a.Run(ctx, run, t, func(e appliance.Event) {
+		if e.Phase != "" {
+			part.Phase(e.Phase, e.Fraction)
+		}
+		if e.Log != "" {
+			t.Logf("%s", e.Log)
+		}
+	})
+	var result guest.Result
+	if err != nil {
+		return result, err
+	}
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return result, fmt.Errorf("%s: guest's answer %q: %w", writeOp, answer, err)
+	}
+	return result, nil
+}
+
+// verify checks that the platform field is where the guest says, and puts the
+// disk on stable storage: nothing so far was.
+func verify(base materialize.BaseDisk) error {
+	f, err := os.OpenFile(base.Path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", writeOp, err)
+	}
+	defer func() { _ = f.Close() }() // synced
+	want, err := guest.PlatformField("metal")
+	if err != nil {
+		return err
+	}
+	var have []byte
+	for _, e := range base.Platform {
+		b, err := io.ReadAll(io.NewSectionReader(f, e.Offset, e.Length))
+		if err != nil {
+			return fmt.Errorf("%s: %w", writeOp, err)
+		}
+		have = append(have, b...)
+	}
+	if !bytes.Equal(have, want) {
+		return fmt.Errorf("%s: platform field is %q at %v, want %q", writeOp, have, base.Platform, want)
+	}
+	if err := f.Sync(); err != nil {
+		return failure(writeOp, err)
+	}
+	return nil
+}

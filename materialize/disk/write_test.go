@@ -1,0 +1,99 @@
+package disk_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cosafs/materialize"
+	"cosafs/materialize/disk"
+	"cosafs/test/tinyos"
+)
+
+const image = `{"size": 2, "rootfs": "xfs", "extra-kargs": ["console=tty0", "console=ttyS0"]}`
+
+// written gives a base disk, as an open of next/x86_64/qemu.qcow2 makes it.
+func written(t *testing.T, w *disk.Writer, imageJSON string, sector int) (base materialize.BaseDisk, commit string) {
+	t.Helper()
+	repo, commit := commitTinyOS(t)
+	req := materialize.DiskRequest{
+		Repo: repo, Commit: commit, Ref: ref, OS: "tinyos", Build: "1.20240101.0", Arch: "x86_64",
+		ImageJSON: []byte(imageJSON), Sector: sector, Out: filepath.Join(t.TempDir(), "base.raw"),
+	}
+	base, err := w.Write(t.Context(), req, newTask(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base, commit
+}
+
+// boots fails the test unless the image comes up with the commit and the
+// platform id.
+func boots(t *testing.T, cfg tinyos.BootConfig, commit, platform string) {
+	t.Helper()
+	console, err := tinyos.Boot(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, console)
+	}
+	for _, want := range []string{
+		"tinyos: deployment " + commit, "ignition.platform.id=" + platform, "ostree=/ostree/boot.1/tinyos/",
+		"tinyos: ostree booted", "tinyos: /usr read-only",
+	} {
+		if !bytes.Contains(console, []byte(want)) {
+			t.Errorf("console lacks %q:\n%s", want, console)
+		}
+	}
+}
+
+func TestDiskBoots(t *testing.T) {
+	needVM(t)
+	w := disk.New(disk.Config{ConfigDir: t.TempDir(), CacheDir: t.TempDir()})
+	base, commit := written(t, w, image, 512)
+	metal, qemu := filepath.Join(t.TempDir(), "metal.raw"), filepath.Join(t.TempDir(), "qemu.qcow2")
+	for kind, out := range map[string]string{"metal": metal, "qemu": qemu} {
+		if err := w.Make(t.Context(), base, kind, []byte(image), out, newTask(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("metal by BIOS", func(t *testing.T) {
+		boots(t, tinyos.BootConfig{Disk: metal}, commit, "metal")
+	})
+	t.Run("qemu by UEFI", func(t *testing.T) {
+		boots(t, tinyos.BootConfig{Disk: qemu, Format: "qcow2", UEFI: true}, commit, "qemu")
+	})
+	t.Run("stamp", func(t *testing.T) {
+		stampsOnlyItsField(t, base, metal)
+	})
+}
+
+// stampsOnlyItsField compares the disks before and after another platform.
+func stampsOnlyItsField(t *testing.T, base materialize.BaseDisk, copied string) {
+	t.Helper()
+	f, err := os.OpenFile(copied, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := disk.Stamp(f, base, "azure", "console=ttyS1"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(base.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := base.Platform[0]
+	field := string(after[e.Offset : e.Offset+e.Length])
+	if want := "ignition.platform.id=azure console=ttyS1"; strings.TrimRight(field, " ") != want {
+		t.Errorf("field is %q, want %q", field, want)
+	}
+	copy(after[e.Offset:e.Offset+e.Length], before[e.Offset:])
+	if !bytes.Equal(before, after) {
+		t.Error("other bytes changed than those of the field")
+	}
+}
