@@ -1,0 +1,53 @@
+package workdir
+
+import (
+	"sync"
+
+	"cosafs/vfs"
+)
+
+// handles counts the open files of each build, so that prune leaves a build
+// alone that somebody reads through a door of this process.
+type handles struct {
+	mu   sync.Mutex
+	open map[string]int // build id -> open blobs; guarded by mu
+}
+
+func (h *handles) add(id string, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open == nil {
+		h.open = map[string]int{}
+	}
+	if h.open[id] += n; h.open[id] <= 0 {
+		delete(h.open, id)
+	}
+}
+
+// busy says whether somebody holds a file of the build open.
+func (w *Workdir) busy(id string) bool {
+	w.handles.mu.Lock()
+	defer w.handles.mu.Unlock()
+	return w.handles.open[id] > 0
+}
+
+// heldBlob is a blob whose build is busy until it is closed.
+type heldBlob struct {
+	vfs.Blob
+	release func()
+}
+
+// Close implements [vfs.Blob].
+func (b heldBlob) Close() error {
+	b.release()
+	return b.Blob.Close()
+}
+
+// hold makes the blob keep its build from being pruned.
+func (w *Workdir) hold(id string, b vfs.Blob, err error) (vfs.Blob, error) {
+	if err != nil || id == "" {
+		return b, err
+	}
+	w.handles.add(id, 1)
+	return heldBlob{b, func() { w.handles.add(id, -1) }}, nil
+}

@@ -1,0 +1,115 @@
+package workdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"cosafs/index"
+	"cosafs/materialize"
+)
+
+// An InitConfig says how to make a working directory.
+type InitConfig struct {
+	Dir     string // made if it isn't there
+	Source  string // git URL, or a directory that is linked
+	Branch  string // git branch; "" = the remote's default
+	Variant string // config variant (cosa init --variant); "" = none
+	Force   bool   // even when the directory isn't empty
+}
+
+// Init makes a working directory as cosa init does (cosa.md 1.1).
+func Init(ctx context.Context, c InitConfig) error {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := refuseFull(dir, c.Force); err != nil {
+		return err
+	}
+	for _, d := range []string{"src", "cache", "tmp", "builds", "overrides/rpm", "overrides/rootfs"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return materialize.Fail(materialize.ClassConfig, "init "+dir, "choose a directory that you can write to", err)
+		}
+	}
+	if err := bringConfig(ctx, c, filepath.Join(dir, "src", "config")); err != nil {
+		return err
+	}
+	if err := writeVariant(dir, c.Variant); err != nil {
+		return err
+	}
+	return writeNew(filepath.Join(dir, "builds", "builds.json"), index.NewBuilds().Bytes())
+}
+
+func writeVariant(dir, variant string) error {
+	if variant == "" {
+		return nil
+	}
+	doc := fmt.Sprintf("{\"coreos-assembler.config-variant\": %q}", variant)
+	return os.WriteFile(filepath.Join(dir, "src", "config.json"), []byte(doc), 0o644)
+}
+
+// refuseFull refuses a directory that holds anything but dot files.
+func refuseFull(dir string, force bool) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || force {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			return materialize.Fail(materialize.ClassConfig, "init "+dir,
+				"choose an empty directory, or give --force", fmt.Errorf("it holds %s: %w", e.Name(), fs.ErrExist))
+		}
+	}
+	return nil
+}
+
+// bringConfig links a directory and clones anything else.
+func bringConfig(ctx context.Context, c InitConfig, to string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return nil // --force keeps the configuration that is there
+	}
+	if isDir(c.Source) {
+		source, err := filepath.Abs(c.Source)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(source, to)
+	}
+	args := []string{"clone", "--quiet", "--depth=1", "--recurse-submodules"}
+	if c.Branch != "" {
+		args = append(args, "--branch", c.Branch)
+	}
+	cmd := exec.CommandContext(ctx, "git", append(args, "--", c.Source, to)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return materialize.Fail(materialize.ClassConfig, "clone "+c.Source,
+			"give a git URL or a directory that holds manifest.yaml", fmt.Errorf("%w: %s", err, lastLine(out)))
+	}
+	return nil
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// writeNew writes a file that must not be replaced.
+func writeNew(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}

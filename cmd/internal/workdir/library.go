@@ -1,0 +1,208 @@
+package workdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cosafs/index"
+	"cosafs/materialize"
+	"cosafs/vfs"
+)
+
+// library is a working directory as doors see it. It is a type of its own
+// because doors and commands ask for the same things in different forms.
+type library struct{ *Workdir }
+
+var _ vfs.Library = library{}
+
+// Library gives the tree's facts and bytes for doors.
+func (w *Workdir) Library() vfs.Library { return library{w} }
+
+// Snapshot implements [vfs.Library].
+func (w library) Snapshot() *vfs.Snapshot { return w.tree.snapshot() }
+
+// Changed implements [vfs.Library].
+func (w library) Changed() <-chan struct{} { return w.tree.changed() }
+
+// Watch looks every second for what other processes changed in builds/, until
+// ctx ends. The daemon runs it; jobs of this process need no watching.
+func (w *Workdir) Watch(ctx context.Context) {
+	w.tree.watch(ctx, time.Second, func(err error) { w.cfg.Logger.Warn("look at builds", "err", err) })
+}
+
+// Resolve implements [vfs.Library].
+func (w library) Resolve(ctx context.Context, build, arch, name string) (vfs.Entry, error) {
+	if build == materialize.Next {
+		return w.resolveNext(ctx, arch, name)
+	}
+	b, err := w.records.Build(ctx, build, arch)
+	if err != nil {
+		return vfs.Entry{}, err
+	}
+	kind, ok := w.kindNamed(b, name)
+	if !ok {
+		return vfs.Entry{}, fmt.Errorf("%s/%s/%s: %w", build, arch, name, fs.ErrNotExist)
+	}
+	return w.artifactEntry(ctx, b, kind)
+}
+
+// kindNamed finds the kind of artifact that name names: its short name, its
+// full one, or the one that is recorded.
+func (w *Workdir) kindNamed(b materialize.Build, name string) (string, bool) {
+	for kind, a := range b.Artifacts {
+		if a.File == name {
+			return kind, true
+		}
+	}
+	if kind, ok := index.KindOfShort(name); ok {
+		return string(kind), true
+	}
+	for _, kind := range w.maker.Disks.Kinds() {
+		if w.records.FileName(kind, b.Name, b.ID, b.Arch) == name {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+// artifactEntry describes an artifact of a recorded build as it is now.
+func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind string) (vfs.Entry, error) {
+	p, err := w.maker.Plan(ctx, materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind})
+	if err != nil {
+		return vfs.Entry{}, err
+	}
+	a, recorded := b.Artifacts[kind]
+	if !recorded && p.State != materialize.StateBuildable && p.State != materialize.StateBuilding && p.State != materialize.StateFailed {
+		return vfs.Entry{}, fmt.Errorf("%s: %w", p.Target, fs.ErrNotExist)
+	}
+	e := vfs.Entry{
+		Build: b.ID, Arch: b.Arch, Kind: kind, ModTime: b.Time, Size: -1,
+		Name: w.records.FileName(kind, b.Name, b.ID, b.Arch), State: p.State, Reason: p.Reason,
+	}
+	if recorded {
+		e.Name, e.SHA256, e.Size = a.File, a.SHA256, a.Size
+	}
+	return e, nil
+}
+
+// resolveNext describes a file of next/. A configuration that can't be read
+// still gives an entry, whose open fails with the reason.
+func (w *Workdir) resolveNext(ctx context.Context, arch, name string) (vfs.Entry, error) {
+	kind, ok := index.KindOfShort(name)
+	if !ok || arch != w.cfg.Arch || !w.canMake(string(kind)) {
+		return vfs.Entry{}, fmt.Errorf("next/%s/%s: %w", arch, name, fs.ErrNotExist)
+	}
+	e := vfs.Entry{Build: materialize.Next, Arch: arch, Name: name, Kind: string(kind), Size: -1, ModTime: w.started}
+	p, err := w.maker.Plan(ctx, w.target(e))
+	if err != nil {
+		e.State, e.Reason, e.Inputs = materialize.StateFailed, err.Error(), "unreadable: "+err.Error()
+		return e, nil
+	}
+	e.State, e.Reason, e.Inputs = p.State, p.Reason, p.Inputs
+	if p.State == materialize.StateLocal {
+		w.fillLocal(ctx, &e)
+	}
+	return e, nil
+}
+
+// fillLocal gives an entry of next/ whose bytes exist their size and digest.
+func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry) {
+	b, err := w.records.Latest(ctx, e.Arch)
+	if err != nil {
+		return // pruned a moment ago; the next look shows it
+	}
+	a := b.Artifacts[e.Kind]
+	e.Size, e.SHA256, e.ModTime = a.Size, a.SHA256, b.Time
+}
+
+func (w *Workdir) canMake(kind string) bool {
+	return kind == materialize.KindOSTree || slices.Contains(w.maker.Disks.Kinds(), kind)
+}
+
+func (w *Workdir) target(e vfs.Entry) materialize.Target {
+	return materialize.Target{Build: e.Build, Arch: e.Arch, Kind: e.Kind}
+}
+
+// Refresh implements [vfs.Library].
+func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
+	if e.State == materialize.StateLocal && e.Build != materialize.Next {
+		return e, nil
+	}
+	now, err := w.Resolve(ctx, e.Build, e.Arch, e.Name)
+	if err != nil {
+		return e, err
+	}
+	if now.Inputs != e.Inputs {
+		return e, fmt.Errorf("next/%s/%s: the configuration changed: %w", e.Arch, e.Name, vfs.ErrStale)
+	}
+	return now, nil
+}
+
+// Buildable implements [vfs.Library].
+func (w library) Buildable(ctx context.Context, build, arch string) []vfs.Entry {
+	var entries []vfs.Entry
+	for _, kind := range append([]string{materialize.KindOSTree}, w.maker.Disks.Kinds()...) {
+		e, err := w.Resolve(ctx, build, arch, index.ShortName(index.Kind(kind)))
+		if err == nil && e.State != materialize.StateLocal {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// Progress implements [vfs.Library].
+func (w library) Progress(e vfs.Entry) (float64, bool) {
+	return w.maker.Progress(w.ctx, w.target(e))
+}
+
+// Open implements [vfs.Library].
+func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
+	if e.Kind == "" || (e.State == materialize.StateLocal && e.Build != materialize.Next) {
+		b, err := openBlob(filepath.Join(w.records.root, w.records.dirOf(ctx, e.Build, e.Arch), e.Name))
+		return w.hold(e.Build, b, err)
+	}
+	r, err := w.maker.Make(ctx, w.target(e))
+	if err != nil {
+		return nil, err
+	}
+	b, err := openBlob(r.Path)
+	return w.hold(r.Build, b, err)
+}
+
+// fileBlob is a complete file of the build directory.
+type fileBlob struct {
+	f    *os.File
+	size int64
+}
+
+func openBlob(path string) (vfs.Blob, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &fileBlob{f: f, size: st.Size()}, nil
+}
+
+// ReadAt implements [vfs.Blob]. A local read is not worth interrupting.
+func (b *fileBlob) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	return b.f.ReadAt(p, off)
+}
+
+// Size implements [vfs.Blob].
+func (b *fileBlob) Size() int64 { return b.size }
+
+// LocalFile implements [vfs.Blob].
+func (b *fileBlob) LocalFile() (*os.File, bool) { return b.f, true }
+
+// Close implements [vfs.Blob].
+func (b *fileBlob) Close() error { return b.f.Close() }

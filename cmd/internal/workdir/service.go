@@ -1,0 +1,322 @@
+package workdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"cosafs/index"
+	"cosafs/materialize"
+	"cosafs/vfs/webui"
+)
+
+// Status implements [webui.Service].
+func (w *Workdir) Status(context.Context) (webui.Status, error) {
+	active := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool {
+		return j.State != materialize.JobWaiting && j.State != materialize.JobRunning
+	})
+	return webui.Status{
+		Version: w.cfg.Version, PID: os.Getpid(), Workdir: w.root, Engine: w.maker.Composer.Name(),
+		Started: w.started, Jobs: active,
+	}, nil
+}
+
+// Builds implements [webui.Service].
+func (w *Workdir) Builds(ctx context.Context) ([]webui.BuildInfo, error) {
+	refs, err := w.records.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]webui.BuildInfo, 0, len(refs))
+	for _, ref := range refs {
+		infos = append(infos, w.info(ctx, ref, w.archFor(ref)))
+	}
+	return infos, nil
+}
+
+// archFor chooses which architecture of a build to describe: this machine's,
+// else its first.
+func (w *Workdir) archFor(ref materialize.BuildRef) string {
+	if slices.Contains(ref.Arches, w.cfg.Arch) || len(ref.Arches) == 0 {
+		return w.cfg.Arch
+	}
+	return ref.Arches[0]
+}
+
+// info describes a build; what is wrong with it is part of the description.
+func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch string) webui.BuildInfo {
+	info := webui.BuildInfo{BuildRef: ref, Arch: arch}
+	b, err := w.records.Build(ctx, ref.ID, arch)
+	switch {
+	case isAbsent(err):
+		info.Problem = "its directory is gone: builds/" + w.records.dirOf(ctx, ref.ID, arch)
+		return info
+	case err != nil:
+		info.Problem = err.Error()
+		return info
+	}
+	info.Version, info.Commit = b.Version, b.Commit
+	for _, a := range b.Artifacts {
+		info.Artifacts = append(info.Artifacts, a)
+	}
+	slices.SortFunc(info.Artifacts, func(a, b materialize.Artifact) int { return strings.Compare(a.Kind, b.Kind) })
+	for _, kind := range w.maker.Disks.Kinds() {
+		if _, ok := b.Artifacts[kind]; !ok && arch == w.cfg.Arch {
+			info.Buildable = append(info.Buildable, kind)
+		}
+	}
+	return info
+}
+
+// Show implements [webui.Service].
+func (w *Workdir) Show(ctx context.Context, id, arch string) (webui.BuildInfo, error) {
+	refs, err := w.records.List(ctx)
+	if err != nil {
+		return webui.BuildInfo{}, err
+	}
+	id, err = w.resolveID(ctx, id)
+	if err != nil {
+		return webui.BuildInfo{}, err
+	}
+	i := slices.IndexFunc(refs, func(r materialize.BuildRef) bool { return r.ID == id })
+	if i < 0 {
+		return webui.BuildInfo{}, materialize.Fail(materialize.ClassConfig, "show "+id, "see the builds with: cosafs list", fs.ErrNotExist)
+	}
+	if arch == "" {
+		arch = w.archFor(refs[i])
+	}
+	return w.info(ctx, refs[i], arch), nil
+}
+
+// resolveID turns "latest" and "" into the newest build's id.
+func (w *Workdir) resolveID(ctx context.Context, id string) (string, error) {
+	if id != "" && id != "latest" {
+		return id, nil
+	}
+	list, err := w.records.list(ctx)
+	if err != nil {
+		return "", err
+	}
+	if id = w.records.latest(list); id == "" {
+		return "", materialize.Fail(materialize.ClassConfig, "find the latest build", "make one with: cosafs build",
+			fmt.Errorf("there is no build: %w", fs.ErrNotExist))
+	}
+	return id, nil
+}
+
+// Plan implements [webui.Service].
+func (w *Workdir) Plan(ctx context.Context, path string) (materialize.Plan, error) {
+	t, err := w.parse(ctx, path)
+	if err != nil {
+		return materialize.Plan{}, err
+	}
+	return w.maker.Plan(ctx, t)
+}
+
+// Materialise implements [webui.Service].
+func (w *Workdir) Materialise(ctx context.Context, path string, tell func(materialize.Event)) (materialize.Result, error) {
+	t, err := w.parse(ctx, path)
+	if err != nil {
+		return materialize.Result{}, err
+	}
+	defer w.tellEvents(ctx, tell)()
+	return w.maker.Make(ctx, t)
+}
+
+// tellEvents passes the runner's events on until the returned function is called.
+func (w *Workdir) tellEvents(ctx context.Context, tell func(materialize.Event)) func() {
+	if tell == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	events := w.runner.Events(ctx)
+	go func() {
+		defer close(done)
+		for e := range events {
+			tell(e)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// parse turns a path of the tree into a target: BUILD/ARCH/NAME, where NAME is
+// a kind, a short name or a file name, BUILD may be latest or next, and
+// missing parts are this machine's architecture and the latest build.
+func (w *Workdir) parse(ctx context.Context, path string) (materialize.Target, error) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	t := materialize.Target{Build: "latest", Arch: w.cfg.Arch}
+	switch len(parts) {
+	case 1:
+	case 2:
+		t.Build = parts[0]
+	case 3:
+		t.Build, t.Arch = parts[0], parts[1]
+	default:
+		return t, badPath(path)
+	}
+	return w.parseKind(ctx, t, path, parts[len(parts)-1])
+}
+
+func badPath(path string) error {
+	return materialize.Fail(materialize.ClassConfig, "read path "+path,
+		"name a file of the tree, such as next/x86_64/qemu.qcow2 or latest/x86_64/metal.raw", fs.ErrInvalid)
+}
+
+func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, name string) (materialize.Target, error) {
+	if kind, ok := index.KindOfShort(name); ok {
+		name = string(kind)
+	}
+	if t.Build != materialize.Next {
+		id, err := w.resolveID(ctx, t.Build)
+		if err != nil {
+			return t, err
+		}
+		t.Build = id
+		b, err := w.records.Build(ctx, id, t.Arch)
+		if err != nil {
+			return t, materialize.Fail(materialize.ClassConfig, "find "+path, "see the builds with: cosafs list", err)
+		}
+		if kind, ok := w.kindNamed(b, name); ok {
+			name = kind
+		}
+	}
+	t.Kind = name
+	if !w.canMake(name) && !w.recorded(ctx, t) {
+		return t, badPath(path)
+	}
+	return t, nil
+}
+
+func (w *Workdir) recorded(ctx context.Context, t materialize.Target) bool {
+	b, err := w.records.Build(ctx, t.Build, t.Arch)
+	if err != nil {
+		return false
+	}
+	_, ok := b.Artifacts[t.Kind]
+	return ok
+}
+
+// keepBuilds is how many untagged builds cosa build leaves (cosa.md 5).
+const keepBuilds = 3
+
+// Build implements [webui.Service]: cosa build's sequence, artifacts and
+// pruning included.
+func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(materialize.Event)) (webui.BuildResult, error) {
+	began := time.Now()
+	if req.Arch != "" && req.Arch != w.cfg.Arch {
+		return webui.BuildResult{}, materialize.Fail(materialize.ClassConfig, "build for "+req.Arch,
+			"run it on a machine of that architecture", errors.ErrUnsupported)
+	}
+	kinds := req.Kinds
+	if kinds == nil {
+		kinds = []string{"qemu"}
+	}
+	if err := w.checkKinds(kinds); err != nil {
+		return webui.BuildResult{}, err
+	}
+	defer w.tellEvents(ctx, tell)()
+	res, err := w.build(ctx, req, kinds)
+	res.Duration = time.Since(began)
+	return res, err
+}
+
+func (w *Workdir) checkKinds(kinds []string) error {
+	for _, k := range kinds {
+		if !w.canMake(k) {
+			return materialize.Fail(materialize.ClassConfig, "build "+k,
+				"kinds that can be built: ostree "+strings.Join(w.maker.Disks.Kinds(), " "), materialize.ErrNotMakeable)
+		}
+	}
+	return nil
+}
+
+func (w *Workdir) build(ctx context.Context, req webui.BuildRequest, kinds []string) (webui.BuildResult, error) {
+	var res webui.BuildResult
+	r, err := w.maker.Build(ctx, materialize.BuildOptions{
+		Force: req.Force, ForceImage: req.ForceImage, Version: req.Version, Parent: req.Parent, Kinds: kinds,
+	})
+	if err != nil {
+		return res, err
+	}
+	b, err := w.records.Build(ctx, r.Build, w.cfg.Arch)
+	if err != nil {
+		return res, err
+	}
+	res = webui.BuildResult{ID: b.ID, New: r.New, Commit: b.Commit, Version: b.Version}
+	for _, kind := range kinds {
+		if _, err := w.maker.Make(ctx, materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind}); err != nil {
+			return res, err
+		}
+	}
+	return res, w.afterBuild(ctx, req, &res)
+}
+
+// afterBuild tags and prunes.
+func (w *Workdir) afterBuild(ctx context.Context, req webui.BuildRequest, res *webui.BuildResult) error {
+	if req.Tag != "" {
+		if err := w.records.Tag(ctx, req.Tag, res.ID); err != nil {
+			return err
+		}
+	}
+	if req.NoPrune || !res.New {
+		return nil
+	}
+	var err error
+	res.Pruned, err = w.Prune(ctx, webui.PruneRequest{Keep: keepBuilds})
+	return err
+}
+
+// Prune implements [webui.Service]: builds, and then what the OSTree repository
+// keeps for none of the builds that are left.
+func (w *Workdir) Prune(ctx context.Context, req webui.PruneRequest) ([]materialize.BuildRef, error) {
+	gone, err := w.records.Prune(ctx, materialize.PruneRequest{Keep: req.Keep, Builds: req.Builds, Dry: req.Dry, Busy: w.busy})
+	if err != nil || req.Dry || len(gone) == 0 {
+		return gone, err
+	}
+	for _, b := range gone {
+		err = errors.Join(err, w.maker.Commits.DeleteRef(ctx, b.ID))
+	}
+	return gone, errors.Join(err, w.maker.Commits.Prune(ctx))
+}
+
+// Jobs implements [webui.Service].
+func (w *Workdir) Jobs(context.Context) ([]materialize.JobInfo, error) { return w.runner.Jobs(), nil }
+
+// Log implements [webui.Service].
+func (w *Workdir) Log(ctx context.Context, job string, follow bool, to io.Writer) error {
+	return w.runner.FollowLog(ctx, job, to, follow)
+}
+
+// Cancel implements [webui.Service].
+func (w *Workdir) Cancel(_ context.Context, job string) error { return w.runner.Cancel(job) }
+
+// Retry implements [webui.Service].
+func (w *Workdir) Retry(ctx context.Context, jobOrPath string) error {
+	if _, err := w.runner.Job(jobOrPath); err == nil {
+		return w.runner.Retry(jobOrPath)
+	}
+	t, err := w.parse(ctx, jobOrPath)
+	if err != nil {
+		return err
+	}
+	return w.maker.Retry(ctx, t)
+}
+
+// Tag implements [webui.Service].
+func (w *Workdir) Tag(ctx context.Context, name, id string) error {
+	id, err := w.resolveID(ctx, id)
+	if err != nil {
+		return err
+	}
+	return w.records.Tag(ctx, name, id)
+}
+
+// Untag implements [webui.Service].
+func (w *Workdir) Untag(ctx context.Context, name string) error { return w.records.Untag(ctx, name) }
