@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"io/fs"
 	"testing"
 
 	"cosafs/backend"
@@ -31,16 +32,17 @@ type Seeder func(t *testing.T, key backend.Key, data []byte)
 
 // A bench is what one case works with.
 type bench struct {
+	*testing.T
 	backend.Store
 	h    Harness
-	seed Seeder
+	seed func(backend.Key, []byte)
 }
 
 // A suiteCase is one case. needs is nil if every store has to pass it.
 type suiteCase struct {
 	name  string
 	needs func(Harness) bool
-	run   func(t *testing.T, b bench)
+	run   func(b bench)
 }
 
 func lists(h Harness) bool      { return h.Properties.Lists }
@@ -95,78 +97,78 @@ func Run(t *testing.T, h Harness) {
 					t.Errorf("Close: %v", err)
 				}
 			})
-			c.run(t, bench{Store: s, h: h, seed: seed})
+			c.run(bench{T: t, Store: s, h: h, seed: func(key backend.Key, data []byte) { seed(t, key, data) }})
 		})
 	}
 }
 
-func testProperties(t *testing.T, b bench) {
+func testProperties(b bench) {
 	if got := b.Properties(); got != b.h.Properties {
-		t.Errorf("Properties() = %+v, want %+v", got, b.h.Properties)
+		b.Errorf("Properties() = %+v, want %+v", got, b.h.Properties)
 	}
 	w, ok := backend.As[backend.Writer](b.Store)
 	if ok != b.h.Writes {
-		t.Errorf("As[Writer] = %v, want %v", ok, b.h.Writes)
+		b.Errorf("As[Writer] = %v, want %v", ok, b.h.Writes)
 	}
 	if !b.h.Properties.Lists {
-		for _, err := range b.List(t.Context(), "") {
-			wantErr(t, "List", err, errors.ErrUnsupported)
+		for _, err := range b.List(b.Context(), "") {
+			b.wantErr("List", err, errors.ErrUnsupported)
 		}
 	}
 	if ok && !b.h.Properties.Conditions {
-		_, err := w.Put(t.Context(), "a", source([]byte("x")), backend.Cond{IfAbsent: true})
-		wantErr(t, "Put if absent", err, errors.ErrUnsupported)
+		_, err := w.Put(b.Context(), "a", source([]byte("x")), backend.Cond{IfAbsent: true})
+		b.wantErr("Put if absent", err, errors.ErrUnsupported)
 	}
 }
 
 // all reads a whole object, in the version given.
-func (b bench) all(t *testing.T, key backend.Key, version string) ([]byte, error) {
-	t.Helper()
-	return b.part(t, key, backend.Range{Len: backend.ToEnd}, version)
+func (b bench) all(key backend.Key, version string) ([]byte, error) {
+	b.Helper()
+	return b.part(key, backend.Range{Len: backend.ToEnd}, version)
 }
 
-func (b bench) part(t *testing.T, key backend.Key, r backend.Range, version string) ([]byte, error) {
-	t.Helper()
-	body, err := b.Open(t.Context(), key, r, version)
+func (b bench) part(key backend.Key, r backend.Range, version string) ([]byte, error) {
+	b.Helper()
+	body, err := b.Open(b.Context(), key, r, version)
 	if err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(body)
 	if cerr := body.Close(); cerr != nil {
-		t.Errorf("Close of %s's body: %v", key, cerr)
+		b.Errorf("Close of %s's body: %v", key, cerr)
 	}
 	return data, err
 }
 
-func (b bench) want(t *testing.T, key backend.Key, want []byte) {
-	t.Helper()
-	got, err := b.all(t, key, "")
+func (b bench) want(key backend.Key, want []byte) {
+	b.Helper()
+	got, err := b.all(key, "")
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s holds %d bytes, %v; want %d bytes", key, len(got), err, len(want))
+		b.Errorf("%s holds %d bytes, %v; want %d bytes", key, len(got), err, len(want))
 	}
 }
 
-func (b bench) wantAbsent(t *testing.T, key backend.Key) {
-	t.Helper()
-	_, err := b.Stat(t.Context(), key)
-	wantIsAbsent(t, "Stat of "+string(key), err)
+func (b bench) wantAbsent(key backend.Key) {
+	b.Helper()
+	_, err := b.Stat(b.Context(), key)
+	b.wantErr("Stat of "+string(key), err, fs.ErrNotExist)
 }
 
-func (b bench) writer(t *testing.T) backend.Writer {
-	t.Helper()
+func (b bench) writer() backend.Writer {
+	b.Helper()
 	w, ok := backend.As[backend.Writer](b.Store)
 	if !ok {
-		t.Fatal("the store is no Writer")
+		b.Fatal("the store is no Writer")
 	}
 	return w
 }
 
 // put stores data and must not fail.
-func (b bench) put(t *testing.T, key backend.Key, data []byte) backend.Info {
-	t.Helper()
-	info, err := b.writer(t).Put(t.Context(), key, source(data), backend.Cond{})
+func (b bench) put(key backend.Key, data []byte) backend.Info {
+	b.Helper()
+	info, err := b.writer().Put(b.Context(), key, source(data), backend.Cond{})
 	if err != nil {
-		t.Fatalf("Put %s: %v", key, err)
+		b.Fatalf("Put %s: %v", key, err)
 	}
 	return info
 }
@@ -184,9 +186,9 @@ func pattern(seed byte, n int) []byte {
 	return p
 }
 
-func wantErr(t *testing.T, what string, err, want error) {
-	t.Helper()
+func (b bench) wantErr(what string, err, want error) {
+	b.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("%s: %v; want %v", what, err, want)
+		b.Errorf("%s: %v; want %v", what, err, want)
 	}
 }

@@ -4,18 +4,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"testing"
 
 	"cosafs/backend"
 )
 
 // names lists what is below prefix, directories with a slash behind.
-func (b bench) names(t *testing.T, prefix backend.Key) []string {
-	t.Helper()
+func (b bench) names(prefix backend.Key) []string {
+	b.Helper()
 	var got []string
-	for info, err := range b.List(t.Context(), prefix) {
+	for info, err := range b.List(b.Context(), prefix) {
 		if err != nil {
-			t.Fatalf("List %q: %v", prefix, err)
+			b.Fatalf("List %q: %v", prefix, err)
 		}
 		name := string(info.Key)
 		if info.Dir {
@@ -26,10 +25,10 @@ func (b bench) names(t *testing.T, prefix backend.Key) []string {
 	return got
 }
 
-func testListLevel(t *testing.T, b bench) {
+func testListLevel(b bench) {
 	// "a.b" and "a b" sort around "a/": a bucket's order of keys is not that of names.
 	for _, key := range []backend.Key{"b", "a/x", "a/y/z", "a.b", "a b", "a0", "B", "ab/c", "c"} {
-		b.seed(t, key, []byte(key))
+		b.seed(key, []byte(key))
 	}
 	for _, c := range []struct {
 		prefix backend.Key
@@ -39,57 +38,57 @@ func testListLevel(t *testing.T, b bench) {
 		{"a", []string{"a/x", "a/y/"}},
 		{"a/y", []string{"a/y/z"}},
 	} {
-		if got := b.names(t, c.prefix); !slices.Equal(got, c.want) {
-			t.Errorf("List %q = %q; want %q", c.prefix, got, c.want)
+		if got := b.names(c.prefix); !slices.Equal(got, c.want) {
+			b.Errorf("List %q = %q; want %q", c.prefix, got, c.want)
 		}
 	}
-	for info, err := range b.List(t.Context(), "a") {
+	for info, err := range b.List(b.Context(), "a") {
 		if err != nil || !info.Dir && info.Size != int64(len(info.Key)) {
-			t.Errorf("listed %+v, %v; want %d bytes", info, err, len(info.Key))
+			b.Errorf("listed %+v, %v; want %d bytes", info, err, len(info.Key))
 		}
 	}
 }
 
-func testListStops(t *testing.T, b bench) {
+func testListStops(b bench) {
 	for i := range 10 {
-		b.seed(t, backend.Key(fmt.Sprintf("f%d", i)), nil)
+		b.seed(backend.Key(fmt.Sprintf("f%d", i)), nil)
 	}
-	list := b.List(t.Context(), "")
+	list := b.List(b.Context(), "")
 	for range 2 { // an iterator may be used again
 		n := 0
 		for _, err := range list {
 			if err != nil {
-				t.Fatal(err)
+				b.Fatal(err)
 			}
 			if n++; n == 3 {
 				break
 			}
 		}
 		if n != 3 {
-			t.Errorf("a list of 10 gave %d before the third", n)
+			b.Errorf("a list of 10 gave %d before the third", n)
 		}
 	}
 }
 
-func testListNothing(t *testing.T, b bench) {
-	b.seed(t, "dir/file", nil)
+func testListNothing(b bench) {
+	b.seed("dir/file", nil)
 	for _, prefix := range []backend.Key{"nothing", "di", "dir/file", "dir/file/below"} {
-		if got := b.names(t, prefix); len(got) != 0 {
-			t.Errorf("List %q = %q; want nothing", prefix, got)
+		if got := b.names(prefix); len(got) != 0 {
+			b.Errorf("List %q = %q; want nothing", prefix, got)
 		}
 	}
 }
 
-func testListCancelled(t *testing.T, b bench) {
+func testListCancelled(b bench) {
 	for i := range 10 {
-		b.seed(t, backend.Key(fmt.Sprintf("f%d", i)), nil)
+		b.seed(backend.Key(fmt.Sprintf("f%d", i)), nil)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	given, last := 0, error(nil)
 	for _, err := range b.List(ctx, "") {
 		if last != nil {
-			t.Error("the list goes on after an error")
+			b.Error("the list goes on after an error")
 		}
 		if last = err; err == nil {
 			given++
@@ -97,7 +96,7 @@ func testListCancelled(t *testing.T, b bench) {
 		}
 	}
 	if given != 1 {
-		t.Errorf("%d entries; want one, ctx having ended after it", given)
+		b.Errorf("%d entries; want one, ctx having ended after it", given)
 	}
-	wantErr(t, "List", last, context.Canceled)
+	b.wantErr("List", last, context.Canceled)
 }

@@ -115,12 +115,12 @@ func (s *Store) createOwned(dir, purpose string) (f *os.File, name string, err e
 }
 
 // linkCount gives the number of names that an open file has.
-func linkCount(f *os.File) uint64 {
+func linkCount(f *os.File) int {
 	var st unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &st) != nil {
 		return 0
 	}
-	return uint64(st.Nlink)
+	return int(st.Nlink)
 }
 
 // discard closes and removes an unfinished file, if it still has its name.
