@@ -9,10 +9,14 @@ import (
 	"net/http"
 
 	"cosafs/materialize"
+	"cosafs/vfs"
 )
 
 // ErrNoDaemon means that nothing answers on the socket.
 var ErrNoDaemon = errors.New("no cosafs daemon answers")
+
+// ErrRunning means that another daemon serves the build directory.
+var ErrRunning = errors.New("a cosafs daemon runs already for this build directory")
 
 // errBadRequest marks a request that could not be understood.
 var errBadRequest = fmt.Errorf("bad request: %w", fs.ErrInvalid)
@@ -32,6 +36,8 @@ type sentinel struct {
 // the first that matches gives the status.
 func sentinels() []sentinel {
 	return []sentinel{
+		{"running", ErrRunning, http.StatusConflict},
+		{"stale", vfs.ErrStale, http.StatusConflict},
 		{"not-makeable", materialize.ErrNotMakeable, http.StatusUnprocessableEntity},
 		{"corrupt", materialize.ErrCorrupt, http.StatusBadGateway},
 		{"abandoned", materialize.ErrAbandoned, http.StatusConflict},

@@ -15,7 +15,7 @@ import (
 // Every sentinel keeps its identity, and has the status written here.
 func TestSentinelTable(t *testing.T) {
 	want := map[string]int{
-		"not-makeable": 422, "corrupt": 502, "abandoned": 409, "cancelled": 409,
+		"running": 409, "stale": 409, "not-makeable": 422, "corrupt": 502, "abandoned": 409, "cancelled": 409,
 		"not-exist": 404, "exist": 409, "permission": 403, "invalid": 400, "closed": 503,
 		"unsupported": 501, "context-canceled": 499, "deadline": 504,
 	}

@@ -47,10 +47,9 @@ type Config struct {
 	Runtime webui.Runtime // where the socket goes
 	// Open gives the backend. It is called once the daemon's lock is held.
 	Open func(ctx context.Context) (Backend, error)
-	// Mount shows the backend's tree at a place and returns when it answers.
+	// Mount shows the backend's tree at a place, replacing what a dead daemon
+	// left there, and returns when it answers.
 	Mount func(ctx context.Context, b Backend, req webui.MountRequest) (Mount, error)
-	// Detach takes a dead mount away from a place.
-	Detach func(ctx context.Context, dir string) error
 	// First is the first mount. The daemon fails when it does.
 	First webui.MountRequest
 	// Ready is called when the first mount answers. May be nil.
@@ -64,7 +63,7 @@ type Config struct {
 // Run is a daemon's life: it locks the build directory, opens the backend,
 // listens, mounts, and serves until ctx ends or until the last mount is gone
 // and no job is left. Then it unmounts, ends the jobs and returns. A daemon
-// that runs already is [ErrRunning].
+// that runs already is [webui.ErrRunning].
 func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Second

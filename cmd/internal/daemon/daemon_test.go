@@ -96,7 +96,6 @@ func newWorld(t *testing.T) *world {
 		Runtime: webui.Runtime{Dirs: []string{filepath.Join(run, "cosafs")}, UID: os.Getuid()},
 		Open:    func(context.Context) (daemon.Backend, error) { return w.backend, nil },
 		Mount:   w.mount,
-		Detach:  func(context.Context, string) error { return nil },
 		First:   webui.MountRequest{Dir: t.TempDir()},
 		Ready:   func() { close(w.ready) },
 		Logger:  slog.New(slog.DiscardHandler),
@@ -108,6 +107,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) mount(_ context.Context, _ daemon.Backend, req webui.MountRequest) (daemon.Mount, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if _, err := os.Stat(req.Dir); err != nil {
+		return nil, materialize.Fail(materialize.ClassConfig, "mount", "mkdir", err)
+	}
 	w.mounts[req.Dir] = &mount{gone: make(chan struct{})}
 	return w.mounts[req.Dir], nil
 }
@@ -215,7 +217,7 @@ func TestOneDaemonAWorkdir(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.start(t, ctx)
-	if err := daemon.Run(t.Context(), w.cfg); !errors.Is(err, daemon.ErrRunning) {
+	if err := daemon.Run(t.Context(), w.cfg); !errors.Is(err, webui.ErrRunning) {
 		t.Errorf("second Run: %v, want ErrRunning", err)
 	}
 	cancel()

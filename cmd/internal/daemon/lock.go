@@ -14,9 +14,6 @@ import (
 	"cosafs/vfs/webui"
 )
 
-// ErrRunning means that another daemon serves the build directory.
-var ErrRunning = errors.New("a cosafs daemon runs already for this build directory")
-
 // How long a start waits for an ending daemon to let go, and how often it looks.
 const (
 	lockTime = 40 * time.Second // more than a daemon takes to end its jobs
@@ -28,7 +25,7 @@ const (
 func StateDir(workdir string) string { return filepath.Join(workdir, "cache", "cosafs") }
 
 // takeLock makes this process the build directory's daemon, until the file is
-// closed or the process ends. A living daemon is [ErrRunning]; one that is
+// closed or the process ends. A living daemon is [webui.ErrRunning]; one that is
 // ending is waited for.
 func takeLock(ctx context.Context, workdir string, rt webui.Runtime) (*os.File, error) {
 	if err := os.MkdirAll(StateDir(workdir), 0o755); err != nil {
@@ -58,10 +55,10 @@ func answers(ctx context.Context, workdir string, rt webui.Runtime) bool {
 	return true
 }
 
-// waitLock waits for f's lock. It gives up with [ErrRunning] as soon as the
+// waitLock waits for f's lock. It gives up with [webui.ErrRunning] as soon as the
 // holder is found alive, and when lockTime is over.
 func waitLock(ctx context.Context, f *os.File, alive func() bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, ErrRunning)
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, webui.ErrRunning)
 	defer cancel()
 	tick := time.NewTicker(lockPoll)
 	defer tick.Stop()
@@ -73,7 +70,7 @@ func waitLock(ctx context.Context, f *os.File, alive func() bool) error {
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return fmt.Errorf("lock %s: %w", f.Name(), err)
 		case alive():
-			return ErrRunning
+			return webui.ErrRunning
 		}
 		select {
 		case <-tick.C:

@@ -2,15 +2,12 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"sync"
-	"syscall"
 
-	"cosafs/materialize"
 	"cosafs/vfs/webui"
 )
 
@@ -60,9 +57,6 @@ func (s *server) Mount(ctx context.Context, req webui.MountRequest) error {
 	if known, err := s.admit(req.Dir); known || err != nil {
 		return err
 	}
-	if err := s.clear(ctx, req.Dir); err != nil {
-		return err
-	}
 	// The mount outlives the request that asked for it, but not the daemon.
 	m, err := s.cfg.Mount(context.WithoutCancel(ctx), s.Backend, req)
 	if err != nil {
@@ -88,26 +82,6 @@ func (s *server) admit(dir string) (known bool, err error) {
 	}
 	_, known = s.mounts[dir]
 	return known, nil
-}
-
-// clear makes sure that dir is a directory that nothing living is mounted on.
-// A mount whose process died answers ENOTCONN; it is taken away.
-func (s *server) clear(ctx context.Context, dir string) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, syscall.ENOTCONN) {
-		s.cfg.Logger.Info("replacing a dead mount", "path", dir)
-		if err := s.cfg.Detach(ctx, dir); err != nil {
-			return fmt.Errorf("take dead mount away: %w", err)
-		}
-		info, err = os.Stat(dir)
-	}
-	if err != nil {
-		return materialize.Fail(materialize.ClassConfig, "mount", "mkdir -p "+dir, err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("mount %s: not a directory: %w", dir, fs.ErrInvalid)
-	}
-	return nil
 }
 
 // forget drops a mount that is gone.

@@ -1,0 +1,40 @@
+// Command cosafs shows a coreos-assembler build directory as a file system and
+// makes what is missing in it when it is opened. One file of this package is
+// one command; the package only reads flags, joins the parts and talks.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"cosafs/materialize/guest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks politely; a second one ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
+	if guest.IsInit() { // the kernel of an appliance starts us without arguments
+		if err := guest.Main(ctx); err != nil {
+			fmt.Fprintln(stderr, "cosafs:", err)
+			return exitFailure
+		}
+		return exitOK
+	}
+	p := newProgram(stdin, stdout, stderr, env)
+	app := p.app()
+	line, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, line)
+	}
+	return p.report(ctx, err)
+}

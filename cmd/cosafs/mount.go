@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"cosafs/cmd/internal/daemon"
+	"cosafs/vfs/webui"
+)
+
+func (p *program) mountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "mount",
+		Usage:     "show the build directory as a file system",
+		ArgsUsage: "DIR",
+		Description: "Returns when the tree answers at DIR; a daemon goes on in the background until the last\n" +
+			"mount is gone. Opening a file there makes it, if it exists nowhere. cosafs umount DIR ends it.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay, and log to standard error"},
+			&cli.BoolFlag{Name: "allow-other", Usage: "let other users look, too"},
+			&cli.BoolFlag{Name: "show-all", Usage: "list also what could be built: cp -r and indexers will build it"},
+		},
+		Action: func(c *cli.Context) error {
+			if err := wantArgs(c, 1, 1); err != nil {
+				return err
+			}
+			if err := p.checkWorkdir(); err != nil {
+				return err
+			}
+			dir, err := mountPoint(c.Args().First())
+			if _, statErr := os.Stat(dir); err == nil && errors.Is(statErr, fs.ErrNotExist) {
+				err = fmt.Errorf("mount point: %w", statErr)
+			}
+			if err != nil {
+				return hintf(err, "mkdir -p %s", c.Args().First())
+			}
+			req := webui.MountRequest{Dir: dir, AllowOther: c.Bool("allow-other"), ShowAll: c.Bool("show-all")}
+			if c.Bool("foreground") {
+				return p.serve(c.Context, req)
+			}
+			return p.mount(c.Context, req)
+		},
+	}
+}
+
+// mountPoint gives the real path of a mount point. A dead mount has to be
+// named by the path it was mounted at, as it answers nothing; so only the
+// directory above is resolved.
+func mountPoint(arg string) (string, error) {
+	abs, err := filepath.Abs(arg)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", arg, err)
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", fmt.Errorf("mount point: %w", err)
+	}
+	return filepath.Join(parent, filepath.Base(abs)), nil
+}
+
+// mountTries bounds how often a daemon that just ends or just starts is met.
+const mountTries = 3
+
+// mount asks the build directory's daemon for the mount, or starts one.
+func (p *program) mount(ctx context.Context, req webui.MountRequest) error {
+	var err error
+	for range mountTries {
+		err = p.askDaemon(ctx, req)
+		if !errors.Is(err, webui.ErrNoDaemon) && !errors.Is(err, fs.ErrClosed) {
+			break
+		}
+		err = p.startDaemon(ctx, req)
+		if !errors.Is(err, webui.ErrRunning) {
+			break
+		}
+	}
+	if err != nil {
+		return hintf(fmt.Errorf("mount %s: %w", req.Dir, err), "the daemon's log is %s", daemon.LogPath(p.cfg.Workdir))
+	}
+	return nil
+}
+
+// askDaemon has the running daemon mount.
+func (p *program) askDaemon(ctx context.Context, req webui.MountRequest) error {
+	c, _, err := p.runtime().Dial(ctx, p.cfg.Workdir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Mount(ctx, req)
+}
+
+// startDaemon starts this program again as a daemon that mounts.
+func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	log, err := daemon.OpenLog(daemon.LogPath(p.cfg.Workdir))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // nothing of ours is in it
+	// Not CommandContext: the daemon goes on when this command has ended.
+	cmd := exec.Command(exe, p.daemonArgs(req)...) //nolint:noctx // see above
+	cmd.Env = p.environ()
+	return daemon.Start(ctx, cmd, log)
+}
+
+// daemonArgs says the configuration and the mount as a command line.
+func (p *program) daemonArgs(req webui.MountRequest) []string {
+	args := []string{"--workdir", p.cfg.Workdir, "--engine", p.cfg.Engine, "--kvm", p.cfg.KVM,
+		"--vms", fmt.Sprint(p.cfg.VMs), "--linger", p.cfg.Linger.String()}
+	if p.cfg.Arch != "" {
+		args = append(args, "--arch", p.cfg.Arch)
+	}
+	if p.cfg.Verbose {
+		args = append(args, "--verbose")
+	}
+	args = append(args, "mount", "--foreground")
+	if req.AllowOther {
+		args = append(args, "--allow-other")
+	}
+	if req.ShowAll {
+		args = append(args, "--show-all")
+	}
+	return append(args, "--", req.Dir)
+}
+
+// environ gives the environment as a child takes it.
+func (p *program) environ() []string {
+	env := make([]string, 0, len(p.env))
+	for name, value := range p.env {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// serve is the daemon, in this process.
+func (p *program) serve(ctx context.Context, req webui.MountRequest) error {
+	notify := daemon.NewNotifier(p.getenv)
+	log, closeLog, err := p.daemonLogger(notify)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	err = daemon.Run(ctx, daemon.Config{
+		Workdir: p.cfg.Workdir,
+		Runtime: p.runtime(),
+		Open:    func(ctx context.Context) (daemon.Backend, error) { return p.openWatched(ctx, log) },
+		Mount:   p.showAt(log),
+		First:   req,
+		Ready:   notify.Ready,
+		Logger:  log,
+	})
+	if err != nil {
+		notify.Failed(err)
+		err = fmt.Errorf("mount %s: %w", req.Dir, err)
+	}
+	if errors.Is(err, webui.ErrRunning) {
+		return hintf(err, "cosafs mount without --foreground asks it for one more mount; cosafs status shows it")
+	}
+	return err
+}
+
+// daemonLogger logs to the rotated file when this process runs in the
+// background, else to standard error.
+func (p *program) daemonLogger(n *daemon.Notifier) (*slog.Logger, func(), error) {
+	if !n.Detached() {
+		return p.logger(slog.LevelInfo), func() {}, nil
+	}
+	file, err := daemon.OpenLog(daemon.LogPath(p.cfg.Workdir))
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.loggerTo(file, slog.LevelInfo), func() { _ = file.Close() }, nil // all written: no buffer
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"cosafs/materialize"
+	"cosafs/vfs/webui"
+)
+
+func (p *program) showCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "show one build",
+		ArgsUsage: "[BUILD]",
+		Action: func(c *cli.Context) error {
+			if err := wantArgs(c, 0, 1); err != nil {
+				return err
+			}
+			id := c.Args().First()
+			if id == "" {
+				id = "latest"
+			}
+			return p.service(c.Context, func(s webui.Service) error {
+				b, err := s.Show(c.Context, id, p.cfg.Arch)
+				if err != nil {
+					return fmt.Errorf("show %s: %w", id, err)
+				}
+				return p.data(b, func() { p.printBuild(b) })
+			})
+		},
+	}
+}
+
+// printBuild prints a build for people.
+func (p *program) printBuild(b webui.BuildInfo) {
+	line := func(name, value string) {
+		if value != "" {
+			p.say("%-11s %s", name+":", value)
+		}
+	}
+	line("Build", b.ID)
+	line("Arch", b.Arch)
+	line("Version", b.Version)
+	line("Commit", b.Commit)
+	if !b.Time.IsZero() {
+		line("Timestamp", b.Time.UTC().Format(time.RFC3339))
+	}
+	line("Config", b.Config)
+	line("Tags", strings.Join(b.Tags, " "))
+	line("Problem", b.Problem)
+	for _, a := range b.Artifacts {
+		line("Artifact", fmt.Sprintf("%-14s %10s  %s%s", a.Kind, size(a.Size), a.File, missing(a)))
+	}
+	line("Buildable", strings.Join(b.Buildable, " "))
+}
+
+// missing marks an artifact that is recorded, but not there.
+func missing(a materialize.Artifact) string {
+	if a.Local {
+		return ""
+	}
+	return " (not here)"
+}
+
+// size gives bytes as people read them; an unknown size is a dash.
+func size(n int64) string {
+	const unit = 1024
+	if n < 0 {
+		return "-"
+	}
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, i := float64(n)/unit, 0
+	for ; value >= unit && i < 3; i++ {
+		value /= unit
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[i])
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"cosafs/cmd/internal/daemon"
+	"cosafs/cmd/internal/workdir"
+	"cosafs/materialize"
+	"cosafs/vfs"
+	"cosafs/vfs/fusefs"
+	"cosafs/vfs/webui"
+)
+
+// open opens the build directory.
+func (p *program) open(ctx context.Context, log *slog.Logger) (*workdir.Workdir, error) {
+	if p.cfg.KVM == "off" {
+		// The appliance reads cosa's own switch, as does what it starts.
+		if err := os.Setenv("COSA_NO_KVM", "1"); err != nil {
+			return nil, fmt.Errorf("switch KVM off: %w", err)
+		}
+	}
+	engine := p.cfg.Engine
+	if engine == "auto" {
+		engine = ""
+	}
+	return workdir.Open(ctx, workdir.Config{
+		Dir: p.cfg.Workdir, Engine: engine, Arch: p.cfg.Arch, VMs: p.cfg.VMs, Linger: p.cfg.Linger,
+		Version: version(), Logger: log,
+	})
+}
+
+// A watched build directory follows what other processes change in it.
+type watched struct {
+	*workdir.Workdir
+	stop  context.CancelFunc
+	watch sync.WaitGroup
+}
+
+// openWatched opens the build directory for a daemon.
+func (p *program) openWatched(ctx context.Context, log *slog.Logger) (*watched, error) {
+	wd, err := p.open(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	w := &watched{Workdir: wd}
+	ctx, w.stop = context.WithCancel(ctx)
+	w.watch.Go(func() { wd.Watch(ctx) })
+	return w, nil
+}
+
+// Close ends the watching, the jobs, and lets go of the directory.
+func (w *watched) Close(ctx context.Context) error {
+	w.stop()
+	w.watch.Wait()
+	return w.Workdir.Close(ctx)
+}
+
+// showAt gives the function that mounts a backend's tree.
+func (p *program) showAt(log *slog.Logger) func(context.Context, daemon.Backend, webui.MountRequest) (daemon.Mount, error) {
+	return func(ctx context.Context, b daemon.Backend, req webui.MountRequest) (daemon.Mount, error) {
+		w, ok := b.(*watched)
+		if !ok {
+			return nil, fmt.Errorf("mount a %T: %w", b, errors.ErrUnsupported)
+		}
+		tree := vfs.New(w.Library(), vfs.Options{ListBuildable: req.ShowAll})
+		s, err := fusefs.Mount(ctx, req.Dir, tree, fusefs.Options{AllowOther: req.AllowOther, Logger: log})
+		if err != nil {
+			return nil, materialize.Fail(materialize.ClassTool, "show the tree", "cosafs doctor checks /dev/fuse and fusermount3", err)
+		}
+		return s, nil
+	}
+}
+
+// detach takes a mount away that no daemon answers for.
+func detach(ctx context.Context, dir string) error { return fusefs.Unmount(ctx, dir) }
+
+// initDir is where cosafs init works: the directory named, else the current
+// one, but never one above it.
+func (p *program) initDir() (string, error) {
+	if p.cfg.named {
+		return p.cfg.Workdir, nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find current directory: %w", err)
+	}
+	return dir, nil
+}
+
+// makeWorkdir makes a build directory.
+func (p *program) makeWorkdir(ctx context.Context, dir string, o initOptions) error {
+	return workdir.Init(ctx, workdir.InitConfig{Dir: dir, Source: o.source, Branch: o.branch, Variant: o.variant, Force: o.force})
+}
