@@ -25,9 +25,9 @@ const killDelay = 5 * time.Second
 //   - Stdout and Stderr go to the task's log; Stdin is /dev/null.
 //   - The child leads a process group of its own, so that a ^C at the terminal
 //     reaches it only through ctx.
-//   - When ctx ends the whole group gets SIGTERM; after cmd.WaitDelay (5 s) the
-//     child is killed. What is left of its descendants is killed by the Runner
-//     when the job has ended, so no work can leave a process behind.
+//   - When ctx ends the child and all its descendants get SIGTERM; after
+//     cmd.WaitDelay (5 s) the child is killed. What is left of the job's
+//     processes then is killed by the Runner when the job has ended.
 //
 // PR_SET_PDEATHSIG is left out on purpose: the kernel sends it when the thread
 // that forked ends, and Go ends threads at will.
@@ -39,17 +39,21 @@ func CommandContext(ctx context.Context, t *Task, name string, args ...string) *
 	}
 	cmd.Stdout, cmd.Stderr = t.Log, t.Log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return terminateGroup(cmd.Process.Pid) }
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = killDelay
 	return cmd
 }
 
-// terminateGroup asks a process group to end. A group that has gone already is
-// os.ErrProcessDone, which os/exec expects of Cancel.
-func terminateGroup(pgid int) error {
-	err := syscall.Kill(-pgid, syscall.SIGTERM)
-	if err == syscall.ESRCH {
-		return os.ErrProcessDone
+// terminate asks a process and its descendants to end, while it is still known
+// who they are. They hear of it together: a shell whose command has ended would
+// go on with the next one, and succeed.
+func terminate(child *os.Process) error {
+	kin := freeze(func(p process) bool { return p.pid == child.Pid })
+	err := child.Signal(syscall.SIGTERM)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		for _, pid := range kin {
+			_ = syscall.Kill(pid, sig) // it may have ended meanwhile
+		}
 	}
 	return err
 }

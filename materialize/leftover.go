@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,44 +22,62 @@ type process struct {
 	job                string // value of JobEnv in its environment, "" if none
 }
 
-// killRounds bounds how often killJob looks again for processes that were
-// forked while it looked.
+// killRounds bounds how often the processes of a job are looked for again.
 const killRounds = 50
 
 // killJob kills every process that a job left, and waits until they are gone.
-// It says how many there were.
+// It says how many there were. One whose parent went earlier, and that has
+// changed its group and its environment, is out of reach.
 func killJob(ctx context.Context, id string) (int, error) {
-	seen := map[int]bool{}
+	killed := map[int]bool{}
 	for range killRounds {
-		left := jobProcesses(listProcesses(), id)
+		left := freeze(func(p process) bool { return p.job == id })
 		if len(left) == 0 {
-			return len(seen), nil
+			return len(killed), nil
 		}
 		for _, pid := range left {
-			seen[pid] = true
-			// It may have ended meanwhile, or belong to somebody else: the next
-			// round sees which.
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			killed[pid] = true
+			_ = syscall.Kill(pid, syscall.SIGKILL) // the next round sees whether it went
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return len(seen), context.Cause(ctx)
+			return len(killed), context.Cause(ctx)
 		}
 	}
-	return len(seen), fmt.Errorf("processes of job %s can't be killed: %w", id, os.ErrDeadlineExceeded)
+	return len(killed), fmt.Errorf("processes of job %s can't be killed: %w", id, os.ErrDeadlineExceeded)
 }
 
-// jobProcesses picks the live processes of a job: those that carry its id, their
-// descendants, and the groups that one of them leads, since programs such as rpm
-// start scriptlets with an environment of their own. Never this process.
-func jobProcesses(all []process, id string) []int {
+// freeze stops a family and gives its members. A stopped process can't fork, so
+// nobody is born who could not be told from a stranger once his parent has gone.
+func freeze(kin func(process) bool) []int {
+	stopped := map[int]bool{}
+	for range killRounds {
+		left := family(listProcesses(), kin)
+		before := len(stopped)
+		for _, pid := range left {
+			if !stopped[pid] {
+				stopped[pid] = true
+				_ = syscall.Kill(pid, syscall.SIGSTOP) // it may have ended meanwhile
+			}
+		}
+		if len(stopped) == before {
+			return left
+		}
+	}
+	return slices.Collect(maps.Keys(stopped))
+}
+
+// family picks the live processes that are of the kin, their descendants, and the
+// groups that one of these leads, since programs such as rpm start scriptlets
+// with an environment of their own. Never this process.
+func family(all []process, kin func(process) bool) []int {
 	ours := map[int]bool{}
 	for grew := true; grew; {
 		grew = false
 		for _, p := range all {
-			marked := p.job == id || ours[p.parent] || p.group != p.pid && ours[p.group]
-			if marked && !ours[p.pid] && p.pid != ownPID() {
+			found := kin(p) || ours[p.parent] || ours[p.group]
+			if found && !ours[p.pid] && p.pid != ownPID() {
 				ours[p.pid], grew = true, true
 			}
 		}

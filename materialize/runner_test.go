@@ -97,15 +97,17 @@ func TestHundredCallersOneRun(t *testing.T) {
 }
 
 func hundredCallers(t *testing.T, fails bool) {
+	t.Helper()
 	r := newRunner(t, "", nil)
 	path := filepath.Join(t.TempDir(), "out")
 	var runs atomic.Int32
-	w := fileWork("k", path, func(context.Context, *Task) (Result, error) {
+	w := fileWork("k", path, func(_ context.Context, task *Task) (Result, error) {
 		runs.Add(1)
 		if fails {
 			return Result{}, Fail(ClassPackage, "compose", "fix it", errors.New("no such package"))
 		}
-		return Result{Path: path, Size: 3}, os.WriteFile(path, []byte("abc"), 0o644)
+		tmp := filepath.Join(task.Scratch, "out")
+		return Result{Path: path, Size: 3}, errors.Join(os.WriteFile(tmp, []byte("abc"), 0o644), os.Rename(tmp, path))
 	})
 	results := make([]Result, 100)
 	errs := make([]error, 100)
