@@ -20,7 +20,7 @@ DEPS_TEST    := attr plocate rsync psmisc file python3 gcc libc6-dev
 DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_DEMO)
 
 # Tools whose absence fails a test instead of skipping it.
-REQUIRE := fuse,dnf,ostree,supermin,qemu,ovmf,rsync,python3,updatedb,attr
+REQUIRE := root,fuse,dnf,ostree,supermin,qemu,ovmf,git,rsync,python3,updatedb,attr,flufl,golangci-lint
 
 .PHONY: build test test-short lint fmt fuzz bench demo check clean deps deps-test man
 
@@ -40,7 +40,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-test: deps-test build ## everything, with the race detector
+test: deps-test build $(LINT) ## everything, with the race detector
 	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 40m -p 2 ./...
 
 test-short: ## what needs no root and no virtual machine
