@@ -9,12 +9,7 @@
 // the same whichever of them runs.
 package compose
 
-import (
-	"context"
-	"path/filepath"
-
-	"cosafs/materialize"
-)
+import "path/filepath"
 
 // A Config says where the configuration lies and where composing may write.
 // Paths are absolute. Only Workdir and Arch are needed: [Config.WithDefaults]
@@ -42,9 +37,6 @@ type Config struct {
 	// Container is an image that holds rpm-ostree; it is run with podman. "" runs
 	// the program of this machine.
 	Container string
-	// Import makes a commit of the archive repository repo available in the
-	// bare-user repository. It is called once for each new commit.
-	Import func(ctx context.Context, repo, commit string, t *materialize.Task) error
 }
 
 // WithDefaults fills in every path that is not set.

@@ -184,7 +184,9 @@ func hashTree(ctx context.Context, root string) (string, error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(sum, "%q %v %d\n", rel, info.Mode(), contentSize(info))
+		if _, err := fmt.Fprintf(sum, "%q %v %d\n", rel, info.Mode(), contentSize(info)); err != nil {
+			return err
+		}
 		return hashContents(sum, path, info)
 	})
 	return hex.EncodeToString(sum.Sum(nil)), err
