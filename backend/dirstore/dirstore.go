@@ -96,18 +96,28 @@ func writable(key backend.Key) error {
 
 // fail wraps err with the operation and the whole path.
 func (s *Store) fail(op string, key backend.Key, err error) error {
-	var inner *fs.PathError
-	if errors.As(err, &inner) {
-		err = inner.Err // its path is relative to the root; ours is not
-	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		err = link.Err
-	}
+	err = bare(err)
 	if errors.Is(err, syscall.EROFS) {
 		err = fmt.Errorf("%w: %w", fs.ErrPermission, err)
 	}
 	return &fs.PathError{Op: op, Path: filepath.Join(s.dir, string(key)), Err: err}
+}
+
+// bare takes off what os.Root wraps an error in: its paths are relative to the
+// root, and fail gives the whole one. Only the outermost layer goes, because what
+// is further down may be a caller's.
+func bare(err error) error {
+	switch e := err.(type) { //nolint:errorlint // the outermost layer only
+	case *fs.PathError:
+		return e.Err
+	case *os.LinkError:
+		return e.Err
+	case interface{ Unwrap() []error }:
+		if all := e.Unwrap(); len(all) == 1 {
+			return bare(all[0]) // errors.Join with nil
+		}
+	}
+	return err
 }
 
 // dirName gives a key's name for os.Root, which calls the root ".".

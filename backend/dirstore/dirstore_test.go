@@ -50,14 +50,20 @@ func TestStore(t *testing.T) {
 			backendtest.Run(t, backendtest.Harness{
 				Properties: backend.Properties{Ranges: true, Lists: true, Conditions: true},
 				Writes:     true,
-				Setup: func(t *testing.T) (backend.Store, backendtest.Seeder) {
-					dir := t.TempDir()
-					return open(t, dir), func(t *testing.T, key backend.Key, data []byte) {
-						t.Helper()
-						write(t, filepath.Join(dir, string(key)), data)
-					}
-				},
+				Setup:      setup(write),
 			})
 		})
+	}
+}
+
+// setup makes stores that are seeded by writing to their directory.
+func setup(write func(*testing.T, string, []byte)) func(*testing.T) (backend.Store, backendtest.Seeder) {
+	return func(t *testing.T) (backend.Store, backendtest.Seeder) {
+		t.Helper()
+		dir := t.TempDir()
+		return open(t, dir), func(t *testing.T, key backend.Key, data []byte) {
+			t.Helper()
+			write(t, filepath.Join(dir, string(key)), data)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"cosafs/backend"
 )
@@ -32,7 +33,11 @@ func (s *Store) setLatest(id string) error {
 	if err := s.root.Symlink(id, temp); err != nil {
 		return err
 	}
-	if err := s.root.Rename(temp, string(latest)); err != nil {
+	err := s.root.Rename(temp, string(latest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.setLatest(id) // a sweep took us for dead: owner.runs may be wrong
+	}
+	if err != nil {
 		return errors.Join(err, s.remove(temp))
 	}
 	return s.syncDir("")
@@ -46,11 +51,11 @@ func (b *Builds) Latest() (string, error) {
 	if err == nil {
 		err = checkID(id)
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return "", b.s.fail("read link", latest, err)
+	if errors.Is(err, syscall.EINVAL) {
+		err = fmt.Errorf("no link: %w", fs.ErrInvalid)
 	}
 	if err != nil {
-		return "", b.s.fail("read link", latest, fmt.Errorf("%w: %w", fs.ErrInvalid, err))
+		return "", b.s.fail("read link", latest, err)
 	}
 	return id, nil
 }

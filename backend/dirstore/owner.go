@@ -77,6 +77,13 @@ func (o owner) near(self owner) bool {
 	return o.boot != "" && (o.boot == self.boot || o.host == self.host)
 }
 
+// runs says whether the owner still seems to run. It is for links, which can't be
+// held open, and may be wrong: a pid can be used again, or belong to another
+// pid namespace.
+func (o owner) runs(self owner) bool {
+	return o.boot == self.boot && !errors.Is(unix.Kill(o.pid, 0), unix.ESRCH)
+}
+
 // String names the owner for a person.
 func (o owner) String() string { return fmt.Sprintf("process %d on %s", o.pid, o.host) }
 

@@ -6,12 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
-	"time"
 )
-
-// linkAge is when an unfinished link is surely abandoned. A link can't be held
-// open, so its age has to tell; living ones exist for milliseconds.
-const linkAge = time.Minute
 
 // Sweep removes what dead processes of ours left behind: unfinished files,
 // builds that were half deleted, claims and locks. What belongs to cosa, to
@@ -28,7 +23,7 @@ func (b *Builds) Sweep(ctx context.Context) error {
 		if !ok || !o.near(b.s.self) {
 			return nil
 		}
-		return b.s.sweep(name, purpose, e)
+		return b.s.sweep(name, purpose, o, e)
 	})
 	if err != nil {
 		return b.s.fail("sweep", "", err)
@@ -36,7 +31,7 @@ func (b *Builds) Sweep(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) sweep(name, purpose string, e fs.DirEntry) error {
+func (s *Store) sweep(name, purpose string, o owner, e fs.DirEntry) error {
 	switch {
 	case e.IsDir():
 		// Moved aside to be deleted; deleting it twice at once does no harm.
@@ -46,11 +41,8 @@ func (s *Store) sweep(name, purpose string, e fs.DirEntry) error {
 		return fs.SkipDir
 	case e.Type().IsRegular():
 		return s.sweepFile(name, purpose)
-	case e.Type() == fs.ModeSymlink:
-		st, err := s.root.Lstat(name)
-		if err == nil && time.Since(st.ModTime()) > linkAge {
-			return s.remove(name)
-		}
+	case e.Type() == fs.ModeSymlink && !o.runs(s.self):
+		return s.remove(name)
 	}
 	return nil
 }
