@@ -1,11 +1,12 @@
 """What the dnf engine lets dnf do: solve, and after "go" on stdin install.
 
 One process does both, so that metadata is loaded once and nothing can change
-between. It is given its settings as JSON in argv[1] and answers with one JSON
-object a line on stdout; what rpm says and scriptlets print goes to stderr.
+between. Its settings are JSON, the first line on stdin; it answers with one JSON
+object a line on stdout. What rpm says and scriptlets print goes to stderr.
 """
 import json
 import os
+import sqlite3
 import sys
 
 try:
@@ -19,7 +20,7 @@ except ImportError as e:
     print(json.dumps({"event": "error", "kind": "tool", "message": str(e)}))
     sys.exit(1)
 
-opt = json.loads(sys.argv[1])
+opt = json.loads(sys.stdin.readline())
 answer = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)  # whatever prints to stdout in here or below must not mix with answers
 
@@ -101,6 +102,20 @@ def enable(base):
         fail("no-repo", "no rpm-md repository is defined", name="")
 
 
+def lock(base):
+    """Hides every version of a locked package but the locked one."""
+    for name, want in opt["locks"].items():
+        query = base.sack.query().filterm(name=name)
+        if any(p.reponame == "overrides" for p in query):
+            continue
+        for p in query:
+            evr = "%s:%s-%s" % (p.epoch, p.version, p.release)
+            full = {evr, p.evr, "%s.%s" % (evr, p.arch), "%s.%s" % (p.evr, p.arch)}
+            digest = "%s:%s" % p.returnIdSum()
+            if want["evra"] not in full or want["digest"] not in ("", digest):
+                base.sack.add_excludes([p])
+
+
 def choose(base):
     missing = []
     wanted = [(p, None) for p in opt["packages"]] + [(p, r) for r, p in opt["repo_packages"]]
@@ -138,12 +153,23 @@ def verify(base, packages):
             fail("signature", message, name=p.name)
 
 
+def settle():
+    """Makes one file of the database: rpm leaves part of it in a journal, and
+    pages in an order of their own. The tree is read-only later on."""
+    db = sqlite3.connect(os.path.join(opt["root"], opt["rpmdb"], "rpmdb.sqlite"), isolation_level=None)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute("PRAGMA journal_mode=DELETE")
+    db.execute("VACUUM")
+    db.close()
+
+
 def main():
     base = dnf.Base()
     try:
         configure(base)
         enable(base)
         base.fill_sack(load_system_repo=False)
+        lock(base)
         choose(base)
         solved(base)
         if sys.stdin.readline().strip() != "go":
@@ -152,6 +178,8 @@ def main():
         base.download_packages(packages, Download())
         verify(base, packages)
         base.do_transaction(Display())
+        base.close()
+        settle()
         tell("done")
     except dnf.exceptions.DepsolveError as e:
         fail("depsolve", e)

@@ -15,6 +15,7 @@ const manifest = `metadata:
   summary: The smallest OS that boots
 ref: tinyos/${basearch}/main
 releasever: "1"
+tmp-is-dir: true
 automatic-version-prefix: "1"
 mutate-os-release: "1"
 repos:
