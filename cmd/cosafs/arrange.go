@@ -14,7 +14,7 @@ const aliasPrefix = "buildextend-"
 // arrange puts a command line into the only order that the flag parser takes:
 // options before arguments, global options before the command. People write
 // "cosafs ls 41.1 --all --json", and so do cosa's scripts.
-func arrange(app *cli.App, args []string) ([]string, error) {
+func arrange(app *cli.App, args []string) []string {
 	a := arranger{global: app.Flags}
 	rest := args[1:]
 	for len(rest) > 0 {
@@ -32,10 +32,13 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	line := append([]string{args[0]}, a.front...)
 	if a.name == "" {
-		return append(line, a.options...), nil
+		return append(line, a.options...)
 	}
 	line = append(append(line, a.name), a.options...)
-	return append(append(line, "--"), a.plain...), nil
+	if a.command != nil {
+		line = append(line, "--")
+	}
+	return append(line, a.plain...)
 }
 
 // An arranger sorts the words of a command line.

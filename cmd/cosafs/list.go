@@ -48,7 +48,7 @@ func (p *program) printBuilds(builds []webui.BuildInfo, now time.Time) {
 			p.say("   Artifacts: %s", strings.Join(kinds, " "))
 		}
 		if b.Config != "" {
-			p.say("   Config: %s", b.Config)
+			p.say("      Config: %s", b.Config) // indented as cosa does
 		}
 		if len(b.Tags) > 0 {
 			p.say("   Tags: %s", strings.Join(b.Tags, " "))

@@ -32,9 +32,5 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	p := newProgram(stdin, stdout, stderr, env)
 	app := p.app()
-	line, err := arrange(app, args)
-	if err == nil {
-		err = app.RunContext(ctx, line)
-	}
-	return p.report(ctx, err)
+	return p.report(ctx, app.RunContext(ctx, arrange(app, args)))
 }

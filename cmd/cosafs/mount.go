@@ -113,7 +113,8 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 	}
 	defer func() { _ = log.Close() }() // nothing of ours is in it
 	// Not CommandContext: the daemon goes on when this command has ended.
-	cmd := exec.Command(exe, p.daemonArgs(req)...) //nolint:noctx // see above
+	cmd := exec.Command(exe, p.daemonArgs(req)...)
+	cmd.Args[0] = "cosafs" // for ps; the program's own name may be /proc/self/exe
 	cmd.Env = p.environ()
 	return daemon.Start(ctx, cmd, log)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"cosafs/materialize"
 	"cosafs/vfs/webui"
 )
 
@@ -35,7 +36,7 @@ func (p *program) pruneCommand() *cli.Command {
 				if err != nil {
 					return hintf(fmt.Errorf("prune: %w", err), "cosafs list shows builds and tags; cosafs tag delete takes a tag away")
 				}
-				return p.data(gone, func() {
+				return p.data(append([]materialize.BuildRef{}, gone...), func() {
 					for _, b := range gone {
 						p.say("%s", b.ID)
 					}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -35,8 +33,9 @@ func (p *program) statusCommand() *cli.Command {
 	}
 }
 
-// A report is what status prints as JSON: whether a daemon runs, what it says,
-// and the configuration of this command.
+// A statusReport is what status prints as JSON: whether a daemon runs, what it
+// says, or what the build directory says without one, and the configuration of
+// this command.
 type statusReport struct {
 	Daemon bool `json:"daemon"`
 	webui.Status
@@ -45,30 +44,29 @@ type statusReport struct {
 
 // status prints once.
 func (p *program) status(ctx context.Context) error {
-	if err := p.checkWorkdir(); err != nil {
-		return err
-	}
-	rep := statusReport{Config: p.cfg, Status: webui.Status{Workdir: p.cfg.Workdir, Version: version(), Engine: p.cfg.Engine}}
-	c, st, err := p.runtime().Dial(ctx, p.cfg.Workdir)
-	switch {
-	case err == nil:
-		c.Close()
-		rep.Daemon, rep.Status = true, st
-	case !errors.Is(err, webui.ErrNoDaemon):
-		return err
-	}
-	return p.data(rep, func() { p.printStatus(rep) })
+	return p.service(ctx, func(s webui.Service) error {
+		st, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		rep := statusReport{Status: st, Config: p.cfg}
+		rep.Jobs = append([]materialize.JobInfo{}, st.Jobs...) // [] in JSON, not null
+		_, rep.Daemon = s.(*webui.Client)
+		return p.data(rep, func() { p.printStatus(rep) })
+	})
 }
 
 func (p *program) printStatus(r statusReport) {
 	p.say("Workdir: %s", r.Workdir)
-	if !r.Daemon {
-		p.say("Daemon:  none")
-		return
-	}
-	p.say("Daemon:  pid %d, version %s, since %s", r.PID, r.Version, r.Started.Format(time.DateTime))
 	p.say("Engine:  %s", r.Engine)
-	p.say("Mounts:  %s", strings.Join(r.Mounts, " "))
+	if r.Daemon {
+		p.say("Daemon:  pid %d, version %s, since %s", r.PID, r.Version, r.Started.Format(time.DateTime))
+	} else {
+		p.say("Daemon:  none")
+	}
+	for _, dir := range r.Mounts {
+		p.say("Mount:   %s", dir)
+	}
 	for _, j := range r.Jobs {
 		p.say("Job:     %s", jobLine(j))
 	}

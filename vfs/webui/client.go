@@ -186,8 +186,12 @@ func dialError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
-		return ErrNoDaemon
+	// A daemon that dies takes connections until the kernel has closed its
+	// socket; they end without an answer.
+	for _, gone := range []error{syscall.ECONNREFUSED, os.ErrNotExist, syscall.ECONNRESET, syscall.EPIPE, io.EOF} {
+		if errors.Is(err, gone) {
+			return ErrNoDaemon
+		}
 	}
 	var u *url.Error
 	if errors.As(err, &u) {

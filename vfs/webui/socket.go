@@ -98,9 +98,9 @@ func (r Runtime) Sockets() []string {
 }
 
 // Listen makes workdir's socket, mode 0600, in the first directory that
-// serves, and gives a listener that accepts only r.UID and root. A socket that
-// a dead daemon left is replaced; a living one is fs.ErrExist. Closing the
-// listener deletes the socket.
+// serves, and gives a listener that accepts only r.UID and root. The caller
+// holds the build directory's daemon lock; so a socket that lies there is of a
+// dead daemon, and is replaced. Closing the listener deletes the socket.
 func (r Runtime) Listen(ctx context.Context, workdir string) (net.Listener, error) {
 	name, err := socketName(workdir)
 	if err != nil {
@@ -109,8 +109,8 @@ func (r Runtime) Listen(ctx context.Context, workdir string) (net.Listener, erro
 	var tried []error
 	for _, dir := range r.Dirs {
 		l, err := r.listenIn(ctx, dir, name)
-		if err == nil || errors.Is(err, fs.ErrExist) {
-			return l, err
+		if err == nil {
+			return l, nil
 		}
 		tried = append(tried, err)
 	}
@@ -131,8 +131,8 @@ func (r Runtime) listenIn(ctx context.Context, dir, name string) (net.Listener, 
 	if err := r.check(dir); err != nil {
 		return nil, err
 	}
-	if err := clearDead(ctx, path); err != nil {
-		return nil, err
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove dead socket: %w", err)
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "unix", path)
@@ -159,25 +159,6 @@ func (r Runtime) check(dir string) error {
 		return fmt.Errorf("%s: must be a directory of uid %d with mode 0700: %w", dir, r.UID, fs.ErrPermission)
 	}
 	return nil
-}
-
-// clearDead deletes a socket that nobody listens on.
-func clearDead(ctx context.Context, path string) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", path)
-	switch {
-	case err == nil:
-		_ = conn.Close() // it only had to open
-		return fmt.Errorf("%s: a daemon listens already: %w", path, fs.ErrExist)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, syscall.ECONNREFUSED):
-		if err := os.Remove(path); err != nil {
-			return fmt.Errorf("remove dead socket: %w", err)
-		}
-		return nil
-	}
-	return fmt.Errorf("ask socket: %w", err)
 }
 
 // A peerListener accepts connections of one user and of root only.

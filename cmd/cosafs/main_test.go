@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cosafs/vfs/fusefs"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cosafs": main})
+}
+
+// TestScripts runs every scenario of testdata/script with the real program.
+// With -update a cmp that fails rewrites its golden file.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("COSAFS_TEST_UPDATE") != "",
+		Setup:               setup,
+		Condition:           condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":    wantCode,
+			"killpid": killPID,
+			"await":   await,
+		},
+	})
+}
+
+// setup gives each scenario places of its own, and takes away what it mounted.
+func setup(env *testscript.Env) error {
+	run, err := os.MkdirTemp("", "r") // a short path: sockets go below it
+	if err != nil {
+		return err
+	}
+	env.Setenv("XDG_RUNTIME_DIR", run)
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("COSA_NO_KVM", "1")
+	bin, _, _ := strings.Cut(env.Getenv("PATH"), ":")
+	env.Setenv("BIN", bin) // holds cosafs and nothing else
+	env.Defer(func() {
+		unmountBelow(env.WorkDir)
+		_ = os.RemoveAll(run)
+	})
+	return nil
+}
+
+// unmountBelow takes away the mounts that a failed scenario left.
+func unmountBelow(dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasPrefix(f[1], dir+"/") {
+			_ = fusefs.Unmount(context.Background(), f[1]) // the test has failed already
+		}
+	}
+}
+
+// condition knows fuse: whether file systems can be mounted here. A condition
+// that COSAFS_TEST_REQUIRE lists must hold.
+func condition(cond string) (bool, error) {
+	if cond != "fuse" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	err := canOpen("/dev/fuse")
+	if err != nil && slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), cond) {
+		return false, fmt.Errorf("%s is required: %w", cond, err)
+	}
+	return err == nil, nil
+}
+
+// wantCode is "code N PROGRAM ARGS": the program must end with that exit code.
+func wantCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM [ARGS]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// killPID is "killpid FILE": SIGKILL for the process whose number is in FILE.
+func killPID(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	p, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(p.Kill())
+}
+
+// await is "await FILE": go on when it exists, fail after ten seconds.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			ts.Fatalf("%s did not come", args[0])
+		}
+	}
+}
+
+func TestInterruptedIs130(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	for _, sub := range []string{"builds", "src/config"} {
+		if err := os.MkdirAll(dir+"/"+sub, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"XDG_RUNTIME_DIR=" + dir, "HOME=" + dir}
+	if code := run(ctx, []string{"cosafs", "-C", dir, "build"}, nil, io.Discard, io.Discard, env); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+}
