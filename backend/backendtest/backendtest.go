@@ -177,11 +177,16 @@ func source(data []byte) backend.Source {
 	return backend.Source{ReaderAt: bytes.NewReader(data), Size: int64(len(data)), SHA256: sha256.Sum256(data)}
 }
 
-// pattern gives n bytes that differ for each seed and at each place.
+// pattern gives n bytes that differ for each seed. They repeat, but not at any
+// distance that a chunk or buffer has: 65521 is a prime.
 func pattern(seed byte, n int) []byte {
+	const period = 65521
 	p := make([]byte, n)
-	for i := range p {
+	for i := range min(n, period) {
 		p[i] = seed + byte(i*7) + byte(i>>8)
+	}
+	for done := period; done < n; done *= 2 {
+		copy(p[done:], p[:done])
 	}
 	return p
 }

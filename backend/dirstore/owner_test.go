@@ -1,6 +1,9 @@
 package dirstore
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -53,5 +56,37 @@ func TestOwnerNames(t *testing.T) {
 		if other.near(self) != near {
 			t.Errorf("%s: near = %v; want %v", name, !near, near)
 		}
+	}
+}
+
+// TestBuryLeavesNewerLock: two processes find a dead lock; one breaks it and takes
+// the lock before the other goes on.
+func TestBuryLeavesNewerLock(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := ".x.lock|" + s.self.host + "|1|cosafs0123456789abcdef.1"
+	err = errors.Join(
+		os.WriteFile(filepath.Join(dir, claim), []byte(claim), 0o644),
+		os.Link(filepath.Join(dir, claim), filepath.Join(dir, ".x.lock")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := s.root.Open(".x.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := s.lock(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.bury(slow, ".x.lock", claim), slow.Close()); err != nil {
+		t.Errorf("bury: %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Errorf("the newer lock was broken: %v", err)
 	}
 }
