@@ -11,14 +11,14 @@ import (
 	"cosafs/backend"
 )
 
-// breakDead removes a lock file whose owner is one of us and dead: errFreed.
-// errAlive means that the lock stays: its owner lives, or can't be judged from
-// here. A foreign lock stays even when its time is over: its holder may be
+// breakDead removes a lock file if its owner is one of us and dead; nil says
+// that no lock is there now. errAlive means that the lock stays: its owner lives,
+// or can't be judged from here. A foreign lock stays even when its time is over: its holder may be
 // asleep, and cosa's own rule (break it then) lets two writers meet.
 func (s *Store) breakDead(lock string) error {
 	f, err := s.root.Open(lock)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errFreed
+		return nil
 	}
 	if err != nil {
 		return err
@@ -28,10 +28,7 @@ func (s *Store) breakDead(lock string) error {
 	if !ok || !o.near(s.self) {
 		return errAlive
 	}
-	if err := s.bury(f, lock, path.Join(path.Dir(lock), claim)); err != nil {
-		return err
-	}
-	return errFreed
+	return s.bury(f, lock, path.Join(path.Dir(lock), claim))
 }
 
 // bury removes a lock file and its claim, both names of f. Holding f

@@ -15,15 +15,15 @@ import (
 	"cosafs/backend"
 )
 
-// sparse makes a file of 256 MiB with a little data in the middle.
+// sparse makes a file of 64 MiB with a little data in the middle.
 func sparse(t *testing.T, path string) (size int64, sum [sha256.Size]byte) {
 	t.Helper()
-	size = 256 << 20
+	size = 64 << 20
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt(bytes.Repeat([]byte("data"), 5000), 100<<20); err != nil {
+	if _, err := f.WriteAt(bytes.Repeat([]byte("data"), 5000), 30<<20); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Truncate(size); err != nil {

@@ -49,10 +49,7 @@ func (s *Store) lock(ctx context.Context, key backend.Key) (unlock func() error,
 	start, delay := time.Now(), 2*time.Millisecond
 	for {
 		unlock, err := s.tryLock(key)
-		switch {
-		case errors.Is(err, errFreed) && ctx.Err() == nil:
-			continue
-		case !errors.Is(err, errAlive):
+		if !errors.Is(err, errAlive) {
 			return unlock, err
 		}
 		if time.Since(start) > s.wait {
@@ -78,13 +75,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// errFreed means that a lock was in the way, but is not any more.
-var errFreed = errors.New("the lock is free again")
-
-// tryLock makes one try: errAlive if somebody else has the lock, errFreed if
-// another try is worthwhile at once.
+// tryLock makes one try: errAlive if somebody else has the lock.
 func (s *Store) tryLock(key backend.Key) (func() error, error) {
 	lock := lockPath(key)
+	// Looking comes before claiming: a claim has to be synced.
+	if err := s.breakDead(lock); errors.Is(err, errAlive) {
+		return nil, err
+	} else if err != nil {
+		return nil, s.fail("lock", key, err)
+	}
 	f, claim, err := s.claim(lock)
 	if err != nil {
 		return nil, s.fail("lock", key, err)
@@ -97,12 +96,10 @@ func (s *Store) tryLock(key backend.Key) (func() error, error) {
 	case err == nil:
 		err = fmt.Errorf("this file system does not count hard links, so cosa's locks can't work: %w", errors.ErrUnsupported)
 		err = errors.Join(err, s.root.Remove(lock))
-	case errors.Is(err, fs.ErrExist):
-		err = s.breakDead(lock)
 	}
 	_ = s.discard(f, claim) // the error above tells more
-	if errors.Is(err, errAlive) || errors.Is(err, errFreed) {
-		return nil, err
+	if errors.Is(err, fs.ErrExist) {
+		return nil, errAlive // somebody was faster
 	}
 	return nil, s.fail("lock", key, err)
 }
