@@ -2,8 +2,10 @@ package compose
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -59,12 +61,23 @@ func (t *Treefile) UnsupportedByDNF() []string {
 		if k.kind == kindCheck {
 			value = entry(f.value, "type").Value
 		}
-		if !slices.Contains(k.harmless, value) {
-			out = append(out, name)
+		if slices.Contains(k.harmless, value) || (name == "ostree-layers" && t.layersAreOverlays()) {
+			continue
 		}
+		out = append(out, name)
 	}
 	slices.Sort(out)
 	return out
+}
+
+// layersAreOverlays says whether the layers are directories of overlay.d, which
+// both engines lay over the packages whether the manifest names them or not.
+func (t *Treefile) layersAreOverlays() bool {
+	return !slices.ContainsFunc(t.OstreeLayers, func(ref string) bool {
+		name, ok := strings.CutPrefix(ref, "overlay/")
+		info, err := os.Stat(filepath.Join(filepath.Dir(t.Files[0]), "overlay.d", name))
+		return !ok || err != nil || !info.IsDir()
+	})
 }
 
 // Where says which file and line set a key; "" and 0 if none did.
@@ -96,6 +109,7 @@ func decode(fields map[string]*field, base string) *Treefile {
 	return t
 }
 
+// decodePackages reads what is installed, and from where.
 func decodePackages(t *Treefile, v values) {
 	t.Packages, t.ExcludePackages = v.list("packages"), v.list("exclude-packages")
 	t.Repos, t.LockfileRepos = v.list("repos"), v.list("lockfile-repos")
@@ -106,6 +120,7 @@ func decodePackages(t *Treefile, v values) {
 	t.OstreeLayers, t.OstreeOverrideLayers = v.list("ostree-layers"), v.list("ostree-override-layers")
 }
 
+// decodeContents reads what is done to the installed tree.
 func decodeContents(t *Treefile, v values) {
 	for _, pair := range v.lists("add-files") {
 		t.AddFiles = append(t.AddFiles, AddFile{Source: v.path(pair[0]), Target: pair[1]})
@@ -116,6 +131,7 @@ func decodeContents(t *Treefile, v values) {
 	t.Units, t.DefaultTarget = v.list("units"), v.text("default-target", "")
 }
 
+// decodeLayout reads how the tree boots and updates, with rpm-ostree's defaults.
 func decodeLayout(t *Treefile, v values) {
 	t.InitramfsArgs, t.NoInitramfs = v.list("initramfs-args"), v.boolean("no-initramfs", false)
 	t.BootLocation = v.text("boot-location", "new")

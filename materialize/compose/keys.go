@@ -1,6 +1,9 @@
 package compose
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // A kind is the shape of a key's value, and so how two values merge: scalars
 // of the including file win, lists are concatenated with the included one in
@@ -47,26 +50,49 @@ type key struct {
 	harmless []string
 }
 
-// knownKeys are the keys of rpm-ostree 2025.6 and 2026.2. A key that is not
-// here is refused by name, as rpm-ostree does: a typo must never pass.
+// knownKeys are the keys of rpm-ostree 2025.6 and 2026.2, grouped as in its
+// treefile reference. A key that is not here is refused by name, as rpm-ostree
+// does: a typo must never pass.
 func knownKeys() map[string]key {
-	rpmOnly := func(k kind, harmless ...string) key {
-		return key{kind: k, rpmOnly: true, harmless: harmless}
+	out := map[string]key{}
+	for _, group := range []map[string]key{identityKeys(), packageKeys(), contentKeys(), layoutKeys()} {
+		maps.Copy(out, group)
 	}
-	enum := func(values ...string) key { return key{kind: kindEnum, values: values} }
+	return out
+}
+
+// rpmOnly is a key that the dnf engine can't honour but for harmless values.
+func rpmOnly(k kind, harmless ...string) key {
+	return key{kind: k, rpmOnly: true, harmless: harmless}
+}
+
+// enum is a key with a fixed set of values.
+func enum(values ...string) key { return key{kind: kindEnum, values: values} }
+
+// identityKeys say what is made and how it is called.
+func identityKeys() map[string]key {
 	return map[string]key{
 		"edition":                  enum("2014", "2024"),
 		"ref":                      {kind: kindString},
 		"metadata":                 {kind: kindMap},
-		"rojig":                    {kind: kindMap},
+		"rojig":                    {kind: kindMap}, // before metadata, with the same keys
 		"basearch":                 {kind: kindString},
 		"variables":                {kind: kindScalarMap},
 		"automatic-version-prefix": {kind: kindString},
 		"automatic-version-suffix": {kind: kindString},
 		"mutate-os-release":        {kind: kindString},
 		"add-commit-metadata":      {kind: kindMap},
-		"gpg-key":                  rpmOnly(kindString),
+		"gpg-key":                  rpmOnly(kindString), // signs the commit
 
+		"include":             {kind: kindInclude},
+		"arch-include":        {kind: kindArchInclude},
+		"conditional-include": {kind: kindConditional},
+	}
+}
+
+// packageKeys say which packages are installed, and from where.
+func packageKeys() map[string]key {
+	return map[string]key{
 		"repos":           {kind: kindStrings},
 		"lockfile-repos":  rpmOnly(kindStrings),
 		"releasever":      {kind: kindVersion},
@@ -74,17 +100,19 @@ func knownKeys() map[string]key {
 		"platform-module": rpmOnly(kindString),
 
 		"packages":           {kind: kindPackages},
-		"bootstrap_packages": {kind: kindPackages},
+		"bootstrap_packages": {kind: kindPackages}, // both spellings are deprecated
 		"bootstrap-packages": {kind: kindPackages},
 		"repo-packages":      {kind: kindRepoPackages},
 		"exclude-packages":   {kind: kindStrings},
 		"recommends":         {kind: kindBool},
 		"documentation":      {kind: kindBool},
 		"install-langs":      {kind: kindStrings},
+	}
+}
 
-		"include":                {kind: kindInclude},
-		"arch-include":           {kind: kindArchInclude},
-		"conditional-include":    {kind: kindConditional},
+// contentKeys say what is done to the installed tree.
+func contentKeys() map[string]key {
+	return map[string]key{
 		"ostree-layers":          rpmOnly(kindStrings),
 		"ostree-override-layers": rpmOnly(kindStrings),
 		"add-files":              {kind: kindPairs},
@@ -94,13 +122,18 @@ func knownKeys() map[string]key {
 		"postprocess-script":     {kind: kindString},
 
 		"preserve-passwd":       {kind: kindBool},
-		"check-passwd":          {kind: kindCheck, rpmOnly: true, harmless: []string{"none", "previous"}},
-		"check-groups":          {kind: kindCheck, rpmOnly: true, harmless: []string{"none", "previous"}},
-		"ignore-removed-users":  {kind: kindPackages},
+		"check-passwd":          rpmOnly(kindCheck, "none", "previous"),
+		"check-groups":          rpmOnly(kindCheck, "none", "previous"),
+		"ignore-removed-users":  {kind: kindPackages}, // merged as sets
 		"ignore-removed-groups": {kind: kindPackages},
 		"etc-group-members":     {kind: kindStrings},
 		"sysusers":              rpmOnly(kindString),
+	}
+}
 
+// layoutKeys say what the tree looks like to what boots and updates it.
+func layoutKeys() map[string]key {
+	return map[string]key{
 		"boot-location":    enum("new", "modules", "kernel-install"),
 		"initramfs-args":   {kind: kindStrings},
 		"no-initramfs":     {kind: kindBool},

@@ -126,11 +126,15 @@ func describe(n *yaml.Node) string {
 	}
 }
 
+// What follows recognises shapes of values. Types are YAML 1.2's: yes and on are
+// strings, as they are for rpm-ostree's parser.
+
 func isNull(n *yaml.Node) bool   { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 func isScalar(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && !isNull(n) }
 func isString(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" }
 func isInt(n *yaml.Node) bool    { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!int" }
 
+// isListOf says whether a value is a list whose items all are of a shape.
 func isListOf(n *yaml.Node, item func(*yaml.Node) bool) bool {
 	return n.Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return !item(c) })
 }
@@ -154,6 +158,7 @@ func isMap(n *yaml.Node) bool {
 	return true
 }
 
+// allValues says whether all values of a map are of a shape.
 func allValues(n *yaml.Node, ok func(*yaml.Node) bool) bool {
 	for i := 1; i < len(n.Content); i += 2 {
 		if !ok(n.Content[i]) {
@@ -163,6 +168,7 @@ func allValues(n *yaml.Node, ok func(*yaml.Node) bool) bool {
 	return true
 }
 
+// isRepoPackages accepts {repo: string, packages: [strings]}.
 func isRepoPackages(n *yaml.Node) bool {
 	if !isMap(n) || len(n.Content) != 4 {
 		return false
@@ -175,6 +181,7 @@ func isRepoPackages(n *yaml.Node) bool {
 	return err == nil
 }
 
+// isCheck accepts what check-passwd takes; type file needs a file name.
 func isCheck(n *yaml.Node) bool {
 	if !isMap(n) {
 		return false
@@ -190,6 +197,7 @@ func isCheck(n *yaml.Node) bool {
 	return (file == nil || isString(file)) && (entries == nil || isMap(entries))
 }
 
+// isConditional accepts {if: conditions, include: files or a treefile}.
 func isConditional(n *yaml.Node) bool {
 	if !isMap(n) || len(n.Content) != 4 {
 		return false
@@ -230,6 +238,7 @@ func setNode(values []string) *yaml.Node {
 	return n
 }
 
+// stringNode makes a string.
 func stringNode(s string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
 }

@@ -3,6 +3,7 @@ package compose
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,7 +25,9 @@ const (
 func PkgDiff(prev, next []materialize.Package) json.RawMessage {
 	removed, added := subtract(prev, next), subtract(next, prev)
 	changes := [][3]any{}
-	for name := range names(removed, added) {
+	either := maps.Clone(removed)
+	maps.Copy(either, added)
+	for _, name := range slices.Sorted(maps.Keys(either)) {
 		old, now := removed[name], added[name]
 		// One package of the name on either side is a change of its version;
 		// with several, such as kernels side by side, it can't be told which.
@@ -43,17 +46,11 @@ func PkgDiff(prev, next []materialize.Package) json.RawMessage {
 			changes = append(changes, [3]any{name, diffAdded, map[string]any{"NewPackage": nevra(p)}})
 		}
 	}
-	slices.SortStableFunc(changes, func(a, b [3]any) int { return cmp.Compare(text(a[0]), text(b[0])) })
 	data, err := json.Marshal(changes)
 	if err != nil { // strings and numbers only
 		return nil
 	}
 	return data
-}
-
-func text(v any) string {
-	s, _ := v.(string) // names are strings
-	return s
 }
 
 // subtract gives the packages of a that are not in b, by name and sorted.
@@ -76,17 +73,7 @@ func subtract(a, b []materialize.Package) map[string][]materialize.Package {
 	return out
 }
 
-func names(a, b map[string][]materialize.Package) map[string]bool {
-	out := map[string]bool{}
-	for name := range a {
-		out[name] = true
-	}
-	for name := range b {
-		out[name] = true
-	}
-	return out
-}
-
+// nevra names a package as pkgdiff does; it has no entry for the epoch of its own.
 func nevra(p materialize.Package) [3]string {
 	evr := p.Version + "-" + p.Release
 	if p.Epoch != "" && p.Epoch != "0" {
@@ -157,6 +144,7 @@ func segment(s string) string {
 	return s[:len(s)-len(strings.TrimLeftFunc(s, same))]
 }
 
+// compareSegments orders two runs as numbers of any length or as letters.
 func compareSegments(a, b string) int {
 	numA, numB := isDigit(rune(a[0])), isDigit(rune(b[0]))
 	switch {

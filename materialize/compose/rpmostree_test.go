@@ -1,7 +1,6 @@
 package compose_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,129 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
 )
-
-// standIn replays a case: it prints what rpm-ostree printed, runs the case's
-// own script, and ends as rpm-ostree ended.
-const standIn = `#!/bin/sh
-case=$(dirname "$0")
-for a; do
-	case $a in
-	--write-composejson-to=*) out=${a#*=} ;;
-	--ex-write-lockfile-to=*) lock=${a#*=} ;;
-	--touch-if-changed=*) stamp=${a#*=} ;;
-	--cachedir=*) cache=${a#*=} ;;
-	--repo=*) repo=${a#*=} ;;
-	esac
-	manifest=$a
-done
-printf '%s\n' "$@" >"$case/args"
-umask >"$case/umask"
-echo "$SOURCE_DATE_EPOCH" >"$case/epoch"
-cp "$manifest" "$case/manifest"
-cat "$case/stdout"
-cat "$case/stderr" >&2
-. "$case/script"
-exit "$(cat "$case/status")"
-`
-
-// commits is the script of a case in which a commit is made.
-const commits = `
-printf '{"packages":{"app":{"evra":"1.1-1.x86_64","digest":"sha256:00","metadata":{"sourcerpm":"app"}}}}' >"$lock"
-mkdir -p "$case/tree/usr" && echo "$$" >"$case/tree/usr/pid"
-commit=$(ostree commit --repo="$repo" --branch=tinyos/x86_64/stable --tree=dir="$case/tree" --owner-uid=0 --owner-gid=0 --no-xattrs \
-	--add-metadata-string=version=1.0 --add-metadata-string=rpmostree.inputhash=22 \
-	--add-metadata="rpmostree.rpmdb.pkglist=[('app','0','1.1','1','x86_64')]")
-printf '{"ref":"tinyos/x86_64/stable","ostree-n-metadata-total":9,"ostree-content-bytes-written":2744,"ostree-commit":"%s","ostree-content-checksum":"33","ostree-version":"1.0","ostree-timestamp":"2026-11-22T19:45:51Z","rpm-ostree-inputhash":"22","pkgdiff":[]}' "$commit" >"$out"
-: >"$stamp"
-`
-
-// A replay is a compose with the stand-in.
-type replay struct {
-	cfg      compose.Config
-	dir      string // of the case
-	log      bytes.Buffer
-	progress []float64
-	task     *materialize.Task
-}
-
-// newReplay prepares a case from testdata/rpm-ostree with a script of its own.
-func newReplay(t *testing.T, name, archive, script string) *replay {
-	t.Helper()
-	needTool(t, "ostree")
-	r := &replay{cfg: workdir(t, archive), dir: t.TempDir()}
-	data, err := os.ReadFile(filepath.Join("testdata/rpm-ostree", name+".txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	section := ""
-	parts := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "-- "); ok {
-			section = strings.TrimSuffix(rest, " --\n")
-			continue
-		}
-		parts[section] += line
-	}
-	for _, name := range []string{"status", "stdout", "stderr"} {
-		write(t, filepath.Join(r.dir, name), parts[name])
-	}
-	write(t, filepath.Join(r.dir, "script"), script)
-	r.cfg.Program = filepath.Join(r.dir, "rpm-ostree")
-	write(t, r.cfg.Program, standIn)
-	if err := os.Chmod(r.cfg.Program, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	scratch := filepath.Join(r.cfg.Workdir, "tmp/cosafs/job")
-	r.task = &materialize.Task{Scratch: scratch, Log: &r.log, Progress: func(_ string, f float64) { r.progress = append(r.progress, f) }}
-	return r
-}
-
-// compose runs the engine with a fresh scratch directory.
-func (r *replay) compose(ctx context.Context, t *testing.T, req materialize.ComposeRequest) (materialize.Commit, error) {
-	t.Helper()
-	if err := os.RemoveAll(r.task.Scratch); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(r.task.Scratch, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return compose.NewRPMOSTree(r.cfg).Compose(ctx, req, r.task)
-}
-
-// told reads what the stand-in noted.
-func (r *replay) told(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(r.dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(data))
-}
-
-func (r *replay) args(t *testing.T) []string {
-	t.Helper()
-	return strings.Split(r.told(t, "args"), "\n")
-}
-
-// needTool skips without a tool, or fails where COSAFS_TEST_REQUIRE lists it.
-func needTool(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), name) {
-		t.Fatalf("%s is required but not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-}
 
 func TestComposeChanged(t *testing.T) {
 	r := newReplay(t, "changed", manifest, commits)
@@ -250,59 +136,6 @@ func TestComposePreviousCommit(t *testing.T) {
 	}
 }
 
-func TestComposeFailures(t *testing.T) {
-	tests := []struct {
-		name  string
-		class materialize.Class
-		says  string // in the message
-		hint  string // in the hint
-	}{
-		{"missing-package", materialize.ClassPackage, "Packages not found: nosuch", "spelling of nosuch"},
-		{"broken-dependency", materialize.ClassPackage, "nothing provides no-such-capability >= 3 needed by broken-1-1.noarch", "provides what is missing"},
-		{"bad-yaml", materialize.ClassConfig, "line 2 column 6", "edit conf/bad.yaml"},
-		{"bad-json", materialize.ClassConfig, "trailing comma", "edit conf/bad.json"},
-		{"unknown-key", materialize.ClassConfig, "Unknown fields: frobnicate", "edit conf/m.yaml"},
-		{"duplicate-key", materialize.ClassConfig, "duplicate field `ref`", "edit conf/m.yaml"},
-		{"missing-include", materialize.ClassConfig, "nosuch.yaml", "create conf/nosuch.yaml"},
-		{"include-loop", materialize.ClassConfig, "Include loop", "once"},
-		{"missing-repo-id", materialize.ClassConfig, "nosuchrepo", "[nosuchrepo]"},
-		{"repo-unreachable", materialize.ClassNetwork, "no-such-dir was not found", "baseurl of dead"},
-		{"unsigned", materialize.ClassPackage, "cannot be verified", "gpgkey"},
-		{"locked-package", materialize.ClassPackage, "Packages not found: app", "lockfile"},
-		{"bad-repo-path", materialize.ClassInternal, "opendir(nonexist)", "log"},
-		{"no-treefile", materialize.ClassConfig, "TREEFILE must be specified", "extra arguments"},
-		{"unknown-flag", materialize.ClassTool, "--frob", "2025.6"},
-		{"failing-scriptlet", materialize.ClassPackage, "exited with status 7, after it said: about to fail", "failpost"},
-		{"failing-postprocess", materialize.ClassConfig, "exited with status 3", "postprocess"},
-		{"no-kernel", materialize.ClassConfig, "/usr/lib/modules is empty", "kernel package"},
-		{"selinux", materialize.ClassConfig, "SELinux", "selinux: false"},
-		{"preserve-passwd", materialize.ClassConfig, "/etc/passwd", "preserve-passwd: false"},
-		{"default-target", materialize.ClassConfig, "default-target", "mend default-target"},
-		{"no-bwrap", materialize.ClassTool, "bwrap", "install bubblewrap"},
-		{"no-fuse", materialize.ClassTool, "Creating bwrap instance", "/dev/fuse"},
-		{"not-root", materialize.ClassTool, "Creating bwrap instance", "root"},
-		{"bogus-parent", materialize.ClassConfig, "Refspec '0000' not found", "parent"},
-		{"bad-metadata", materialize.ClassConfig, "novalue", "extra arguments"},
-		{"disk-full", materialize.ClassSpace, "No space left on device", "free some space"},
-		{"commitid-unwritable", materialize.ClassInternal, "commit-id", "compose again"},
-		{"no-image", materialize.ClassNetwork, "no such host", "container image"},
-		{"silent", materialize.ClassInternal, "without a message", "log"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newReplay(t, tt.name, manifest, "")
-			_, err := r.compose(t.Context(), t, materialize.ComposeRequest{})
-			class, hint := materialize.ClassOf(err)
-			if class != tt.class || !strings.Contains(hint, tt.hint) {
-				t.Errorf("class %s, hint %q of %v", class, hint, err)
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%v does not say %q on one line", err, tt.says)
-			}
-		})
-	}
-}
-
 // rpm-ostree moves the ref before it touches the stamp. When that fails there
 // is a commit, but a run that reports an error is never taken for a success.
 func TestComposeStampUnwritable(t *testing.T) {
@@ -340,7 +173,7 @@ func TestComposeAborts(t *testing.T) {
 // SIGTERM only.
 func TestComposeCancelled(t *testing.T) {
 	needTool(t, "mkfifo")
-	r := newReplay(t, "silent", manifest, `trap 'echo TERM >"$case/signal"; exit 143' TERM; : >"$case/running"; while :; do sleep 0.01; done`)
+	r := newReplay(t, "silent", manifest, `trap 'echo TERM >"$case/signal"; exit 143' TERM; : >"$case/running"; sleep 1000 & wait`)
 	fifo := filepath.Join(r.dir, "running")
 	if err := exec.CommandContext(t.Context(), "mkfifo", fifo).Run(); err != nil {
 		t.Fatal(err)
@@ -362,20 +195,71 @@ func TestComposeCancelled(t *testing.T) {
 	}
 }
 
-// Two composes of one cache run one after the other.
+// A compose waits for another one of the same cache, in whatever process.
 func TestComposeOneAtATime(t *testing.T) {
-	r := newReplay(t, "changed", manifest, `mkdir "$case/busy" || exit 9; sleep 0.3; rmdir "$case/busy"`+commits)
-	other := *r
-	other.task = &materialize.Task{Scratch: r.task.Scratch + "2", Log: &other.log}
+	r := newReplay(t, "changed", manifest, commits)
+	write(t, filepath.Join(r.cfg.Cache, "cosafs-compose.lock"), "")
+	held, err := os.Open(filepath.Join(r.cfg.Cache, "cosafs-compose.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	waits := newWatch("another compose uses")
+	r.task.Log = waits
 	done := make(chan error)
 	go func() {
-		_, err := other.compose(t.Context(), t, materialize.ComposeRequest{})
+		_, err := r.compose(t.Context(), t, materialize.ComposeRequest{})
 		done <- err
 	}()
-	_, err := r.compose(t.Context(), t, materialize.ComposeRequest{})
-	if err := errors.Join(err, <-done); err != nil {
+	<-waits.seen
+	if _, err := os.Stat(filepath.Join(r.dir, "args")); err == nil {
+		t.Error("rpm-ostree was started while another compose ran")
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// Waiting for another compose ends with ctx.
+func TestComposeGivesUpWaiting(t *testing.T) {
+	r := newReplay(t, "changed", manifest, commits)
+	write(t, filepath.Join(r.cfg.Cache, "cosafs-compose.lock"), "")
+	held, err := os.Open(filepath.Join(r.cfg.Cache, "cosafs-compose.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(materialize.ErrAbandoned)
+	if _, err := r.compose(ctx, t, materialize.ComposeRequest{}); !errors.Is(err, materialize.ErrAbandoned) {
+		t.Errorf("got %v", err)
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A watch is a log that says when it has a text.
+type watch struct {
+	text string
+	seen chan struct{}
+	once sync.Once
+}
+
+func newWatch(text string) *watch { return &watch{text: text, seen: make(chan struct{})} }
+
+func (w *watch) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.text) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return len(p), nil
 }
 
 func TestComposeWithoutTool(t *testing.T) {

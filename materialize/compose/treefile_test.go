@@ -275,6 +275,14 @@ func TestUnsupportedByDNF(t *testing.T) {
 	if file, line := tf.Where("check-passwd"); filepath.Base(file) != "manifest.yaml" || line != 2 {
 		t.Errorf("check-passwd is at %s:%d", file, line)
 	}
+	tf = load(t, "-- src/config/manifest.yaml --\nostree-layers: [overlay/05core]\n-- src/config/overlay.d/05core/a --\na\n")
+	if got := tf.UnsupportedByDNF(); len(got) > 0 {
+		t.Errorf("an overlay of the configuration itself: %v", got)
+	}
+	tf = load(t, "-- src/config/manifest.yaml --\nostree-layers: [overlay/nosuch]\ncheck-passwd: {type: none}\n")
+	if want := []string{"ostree-layers"}; !cmp.Equal(tf.UnsupportedByDNF(), want) {
+		t.Errorf("an overlay that is not there: %v", tf.UnsupportedByDNF())
+	}
 }
 
 // FuzzTreefile looks for crashes, and for treefiles that are accepted but

@@ -14,6 +14,7 @@ type values struct {
 	base   string // directory that file names are relative to
 }
 
+// text gives a scalar as it was written.
 func (v values) text(name, absent string) string {
 	if f := v.fields[name]; f != nil {
 		return f.value.Value
@@ -21,6 +22,7 @@ func (v values) text(name, absent string) string {
 	return absent
 }
 
+// boolean gives true or false; the check let nothing else through.
 func (v values) boolean(name string, absent bool) bool {
 	f := v.fields[name]
 	if f == nil {
@@ -30,6 +32,7 @@ func (v values) boolean(name string, absent bool) bool {
 	return err == nil && b
 }
 
+// list gives a list of strings; nil if the key is not set.
 func (v values) list(name string) []string {
 	if f := v.fields[name]; f != nil {
 		return stringsOf(f.value)
@@ -37,6 +40,7 @@ func (v values) list(name string) []string {
 	return nil
 }
 
+// lists gives a list of lists.
 func (v values) lists(name string) [][]string {
 	f := v.fields[name]
 	if f == nil {
@@ -69,6 +73,7 @@ func (v values) metadata(name string) string {
 	return ""
 }
 
+// textMap gives a map with its values as they were written.
 func (v values) textMap(name string) map[string]string {
 	f := v.fields[name]
 	if f == nil {
@@ -81,6 +86,7 @@ func (v values) textMap(name string) map[string]string {
 	return out
 }
 
+// anyMap gives a map as encoding/json would.
 func (v values) anyMap(name string) map[string]any {
 	f := v.fields[name]
 	if f == nil {
@@ -90,6 +96,7 @@ func (v values) anyMap(name string) map[string]any {
 	return m
 }
 
+// repoPackages gives each package once, in the list that wins.
 func (v values) repoPackages() []RepoPackages {
 	f := v.fields["repo-packages"]
 	if f == nil {
@@ -103,6 +110,7 @@ func (v values) repoPackages() []RepoPackages {
 	return dropRepeated(out)
 }
 
+// check gives check-passwd or check-groups.
 func (v values) check(name string) *Check {
 	f := v.fields[name]
 	if f == nil {
