@@ -71,14 +71,14 @@ type Attr struct {
 	// conclude from it how many subdirectories there are; files have one name.
 	Nlink uint32
 	// EntryValid and AttrValid are how long a door may go on believing the name
-	// and the attributes without asking again, if it also follows [FS.Watch].
+	// and the attributes without asking again, if it also follows a [Watcher].
 	EntryValid, AttrValid time.Duration
 	// Generated means that each open makes the content anew, so that Size is
 	// only a snapshot.
 	Generated bool
 }
 
-// How long facts stay true without a word from Watch.
+// How long facts stay true without a word from a Watcher.
 const (
 	// long is for what never changes under its name.
 	long = time.Hour

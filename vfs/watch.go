@@ -12,25 +12,34 @@ type Change struct {
 	Gone bool // there is no such name any more
 }
 
-// Watch calls tell for what changes in the index, a batch a snapshot, until
-// ctx ends, and returns its cause. tell is called from this goroutine. What
-// changes without the index (sizes that become known, jobs, next/) is not told:
-// [Attr] gives such facts no validity.
-func (f *FS) Watch(ctx context.Context, tell func([]Change)) error {
-	changed := f.lib.Changed()
-	old := f.current()
+// A Watcher tells what changes in the index. It is for one goroutine.
+type Watcher struct {
+	fs      *FS
+	changed <-chan struct{}
+	seen    *view
+}
+
+// Watch gives a watcher of everything that changes from now on.
+func (f *FS) Watch() *Watcher {
+	return &Watcher{fs: f, changed: f.lib.Changed(), seen: f.current()}
+}
+
+// Next waits for changes and gives them, or the cause of ctx's end. What changes
+// without the index (sizes that become known, jobs, next/) is not told: [Attr]
+// gives such facts no validity.
+func (w *Watcher) Next(ctx context.Context) ([]Change, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
+			return nil, context.Cause(ctx)
+		case <-w.changed:
 		}
-		changed = f.lib.Changed()
-		now := f.current()
-		if c := diff(old, now); len(c) > 0 {
-			tell(c)
+		w.changed = w.fs.lib.Changed()
+		old := w.seen
+		w.seen = w.fs.current()
+		if c := diff(old, w.seen); len(c) > 0 {
+			return c, nil
 		}
-		old = now
 	}
 }
 

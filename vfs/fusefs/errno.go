@@ -65,10 +65,12 @@ func translate(err error) (errno syscall.Errno, known bool) {
 	return unix.EIO, false
 }
 
-// errno translates, and logs what the caller will not get to see.
+// errno translates. What the table does not know is logged here, with its whole
+// chain, because the caller will not get to see it; known failures are told by
+// whoever failed.
 func (s *Server) errno(op string, err error) syscall.Errno {
 	errno, known := translate(err)
-	if !known || errno == unix.EIO {
+	if !known {
 		s.log.Error("input/output error", "op", op, "err", err)
 	}
 	return errno

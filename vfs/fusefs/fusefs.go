@@ -1,7 +1,7 @@
 // Package fusefs shows a [vfs.FS] as a Linux mount.
 //
 // The kernel may believe what never changes for an hour and is told what does
-// (see [vfs.FS.Watch]). A complete local file is read by the kernel itself
+// (see [vfs.Watcher]). A complete local file is read by the kernel itself
 // (FUSE passthrough, which needs root); everything else is read through this
 // process. An open that has to make bytes blocks; it ends early only when the
 // process that called open is dying, because programs get interrupted by far
@@ -106,6 +106,7 @@ func (s *Server) start(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	changes := s.fs.Watch() // before the kernel can learn anything
 	root := &dirNode{s: s, n: s.fs.Root()}
 	o := s.options(opts)
 	o.RootStableAttr = &fusenode.StableAttr{Ino: a.Ino}
@@ -115,7 +116,7 @@ func (s *Server) start(ctx context.Context, opts Options) error {
 	}
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var watch sync.WaitGroup
-	watch.Go(func() { s.follow(watchCtx, root) })
+	watch.Go(func() { s.follow(watchCtx, changes, root) })
 	go func() {
 		defer close(s.done)
 		s.fuse.Serve()

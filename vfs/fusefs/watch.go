@@ -10,9 +10,15 @@ import (
 )
 
 // follow tells the kernel what changes in the index, until ctx ends.
-func (s *Server) follow(ctx context.Context, root *dirNode) {
-	err := s.fs.Watch(ctx, func(changes []vfs.Change) { invalidate(&root.Inode, changes) })
-	s.log.Debug("no longer following the index", "err", err)
+func (s *Server) follow(ctx context.Context, w *vfs.Watcher, root *dirNode) {
+	for {
+		changes, err := w.Next(ctx)
+		if err != nil {
+			s.log.Debug("no longer following the index", "err", err)
+			return
+		}
+		invalidate(&root.Inode, changes)
+	}
 }
 
 // invalidate makes the kernel forget names that changed, and the listings of

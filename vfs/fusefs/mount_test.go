@@ -1,0 +1,102 @@
+package fusefs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"cosafs/vfs"
+	"cosafs/vfs/fusefs"
+	"cosafs/vfs/vfstest"
+)
+
+// noPassthrough is an argument of the child that serves a mount.
+const noPassthrough = "no-passthrough"
+
+// TestMain is also the child process that serves the mounts of these tests.
+func TestMain(m *testing.M) {
+	child, err := vfstest.Child(context.Background(), mount)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "child:", err)
+		os.Exit(1)
+	case child:
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func mount(ctx context.Context, dir string, tree *vfs.FS, args []string) (vfstest.Mounted, func() any, error) {
+	s, err := fusefs.Mount(ctx, dir, tree, fusefs.Options{
+		NoPassthrough: slices.Contains(args, noPassthrough),
+		Debug:         os.Getenv("COSAFS_TEST_FUSE_DEBUG") != "",
+		Logger:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func() any { return s.Stats() }, nil
+}
+
+// needFUSE skips where nothing can be mounted.
+func needFUSE(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		skip(t, "fuse", err)
+	}
+}
+
+// skip skips for lack of a tool, unless COSAFS_TEST_REQUIRE names it.
+func skip(t *testing.T, tool string, why error) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), tool) {
+		t.Fatalf("%s is required: %v", tool, why)
+	}
+	t.Skipf("%s is missing: %v", tool, why)
+}
+
+// start shows f at a new directory.
+func start(t *testing.T, f vfstest.Fixture, args ...string) *vfstest.Remote {
+	t.Helper()
+	needFUSE(t)
+	return vfstest.Start(t, f, t.TempDir(), args...)
+}
+
+func TestMounted(t *testing.T) {
+	for _, args := range [][]string{nil, {noPassthrough}} {
+		name := strings.Join(append([]string{"default"}, args...), " ")
+		t.Run(name, func(t *testing.T) { suite(t, args) })
+	}
+}
+
+// suite runs vfstest's cases through mounts.
+func suite(t *testing.T, args []string) {
+	t.Helper()
+	vfstest.Run(t, func(t *testing.T, f vfstest.Fixture) *vfstest.Harness {
+		t.Helper()
+		r := start(t, f, args...)
+		return &vfstest.Harness{
+			Access:  vfstest.Directory(r.Dir),
+			Fixture: f,
+			Caps:    []vfstest.Cap{vfstest.Lazy, vfstest.Xattrs, vfstest.ReadOnly},
+			Control: r,
+		}
+	})
+}
+
+func TestMountRefusesPlaceInUse(t *testing.T) {
+	r := start(t, vfstest.Default(t))
+	_, err := fusefs.Mount(t.Context(), r.Dir, nil, fusefs.Options{})
+	if !errors.Is(err, os.ErrExist) {
+		t.Errorf("Mount on a mount: %v, want fs.ErrExist", err)
+	}
+}
