@@ -175,6 +175,8 @@ def main():
         if sys.stdin.readline().strip() != "go":
             return
         packages = list(base.transaction.install_set)
+        # Times of installation are in the database; rpm takes them from here.
+        os.environ["SOURCE_DATE_EPOCH"] = str(max(p.buildtime for p in packages))
         base.download_packages(packages, Download())
         verify(base, packages)
         base.do_transaction(Display())

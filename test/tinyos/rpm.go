@@ -109,7 +109,11 @@ func Publish(ctx context.Context, dir string, pkgs ...Package) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(repo, p.file()), b, 0o644); err != nil {
+		file := filepath.Join(repo, p.file())
+		if err := os.RemoveAll(file); err != nil { // a clone's file is the original's as well
+			return fmt.Errorf("tinyos: %w", err)
+		}
+		if err := os.WriteFile(file, b, 0o644); err != nil {
 			return fmt.Errorf("tinyos: %w", err)
 		}
 	}

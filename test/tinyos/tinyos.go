@@ -97,6 +97,25 @@ func Make(ctx context.Context, cfg Config, log io.Writer) error {
 	return writeConfig(ctx, cfg)
 }
 
+// Clone gives dir what Make would: a copy of the OS below from, which Make
+// made. It takes a fraction of the time. RPMs are hard links where they can be.
+func Clone(ctx context.Context, from, dir string) error {
+	cfg, err := Config{Dir: dir}.withDefaults()
+	if err != nil {
+		return err
+	}
+	repo := filepath.Join(cfg.Dir, "repo")
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return fmt.Errorf("tinyos: %w", err)
+	}
+	if _, err := run(ctx, cfg.Dir, nil, "cp", "-a", "--no-target-directory", "--link", filepath.Join(from, "repo"), repo); err != nil {
+		if _, err := run(ctx, cfg.Dir, nil, "cp", "-a", "--no-target-directory", filepath.Join(from, "repo"), repo); err != nil {
+			return err
+		}
+	}
+	return writeConfig(ctx, cfg)
+}
+
 // packages makes the packages of the OS itself.
 func packages(ctx context.Context, cfg Config, log io.Writer) ([]Package, error) {
 	d, err := newDebs(cfg, log)
