@@ -79,14 +79,20 @@ func (p *program) build(ctx context.Context, s webui.Service, req webui.BuildReq
 		p.say("%s", res.ID)
 		p.say("   Version: %s", res.Version)
 		p.say("   Commit: %s", res.Commit)
-		if !res.New {
-			p.talk("Nothing changed since build %s.", res.ID)
-		}
+		p.say("   State: %s", newness(res.New))
 		for _, old := range res.Pruned {
 			p.talk("Pruned %s.", old.ID)
 		}
 		p.talk("Took %s.", res.Duration.Round(time.Second/10))
 	})
+}
+
+// newness says whether a build was made.
+func newness(made bool) string {
+	if made {
+		return "new"
+	}
+	return "nothing changed"
 }
 
 func (p *program) extendCommand() *cli.Command {

@@ -173,7 +173,7 @@ func (h host) kvm() []finding {
 // workdirState says whether the build directory can be worked in.
 func (h host) workdirState() []finding {
 	if !isWorkdir(h.workdir) {
-		return []finding{{Check: "build directory", Grade: gradeNote, Found: h.workdir + " is none", Fix: "cosafs init URL|DIR"}}
+		return []finding{{Check: "build directory", Grade: gradeNote, Found: h.workdir + " is none", Fix: "cosafs init URL|CONFIG"}}
 	}
 	var found []finding
 	for _, dir := range []string{"builds", "cache", "tmp"} {

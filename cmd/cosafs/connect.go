@@ -51,7 +51,7 @@ func (p *program) checkWorkdir() error {
 	if _, statErr := os.Stat(p.cfg.Workdir); statErr == nil {
 		err = fmt.Errorf("%s: not a build directory: builds or src/config is missing", p.cfg.Workdir)
 	}
-	return hintf(err, "cosafs init URL|DIR makes one here; -C DIR names another")
+	return hintf(err, "cosafs init URL|CONFIG makes one here; -C DIR names another")
 }
 
 // arch is the architecture that is meant when none is named.

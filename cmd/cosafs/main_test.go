@@ -145,3 +145,24 @@ func TestInterruptedIs130(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitInterrupted)
 	}
 }
+
+func TestRedraw(t *testing.T) {
+	const one, two = "Workdir: w\nJob:     1 running 5%\n", "Workdir: w\nJob:     1 running 9%\n"
+	tests := []struct {
+		name, shown, text, want string
+		tty                     bool
+	}{
+		{"first", "", one, one, true},
+		{"in place", one, two, "\x1b[2A\x1b[J" + two, true},
+		{"first line by line", "", one, one, false},
+		{"news only", one, two, "Job:     1 running 9%\n", false},
+		{"no news", one, one, "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := redraw(tt.shown, tt.text, tt.tty); got != tt.want {
+				t.Errorf("redraw = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

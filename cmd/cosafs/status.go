@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -19,7 +20,7 @@ func (p *program) statusCommand() *cli.Command {
 		Name:  "status",
 		Usage: "show the daemon, its mounts and its jobs",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show it again each second, until ^C"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show what changes, until ^C"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 0, 0); err != nil {
@@ -45,31 +46,39 @@ type statusReport struct {
 // status prints once.
 func (p *program) status(ctx context.Context) error {
 	return p.service(ctx, func(s webui.Service) error {
-		st, err := s.Status(ctx)
+		rep, err := p.askStatus(ctx, s)
 		if err != nil {
 			return err
 		}
-		rep := statusReport{Status: st, Config: p.cfg}
-		rep.Jobs = append([]materialize.JobInfo{}, st.Jobs...) // [] in JSON, not null
-		_, rep.Daemon = s.(*webui.Client)
-		return p.data(rep, func() { p.printStatus(rep) })
+		return p.data(rep, func() { fmt.Fprint(p.stdout, statusText(rep)) })
 	})
 }
 
-func (p *program) printStatus(r statusReport) {
-	p.say("Workdir: %s", r.Workdir)
-	p.say("Engine:  %s", r.Engine)
+func (p *program) askStatus(ctx context.Context, s webui.Service) (statusReport, error) {
+	st, err := s.Status(ctx)
+	rep := statusReport{Status: st, Config: p.cfg}
+	rep.Jobs = append([]materialize.JobInfo{}, st.Jobs...) // [] in JSON, not null
+	_, rep.Daemon = s.(*webui.Client)
+	return rep, err
+}
+
+// statusText describes the status for people, one thing a line.
+func statusText(r statusReport) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Workdir: %s\n", r.Workdir)
+	fmt.Fprintf(&b, "Engine:  %s\n", r.Engine)
 	if r.Daemon {
-		p.say("Daemon:  pid %d, version %s, since %s", r.PID, r.Version, r.Started.Format(time.DateTime))
+		fmt.Fprintf(&b, "Daemon:  pid %d, version %s, since %s\n", r.PID, r.Version, r.Started.Format(time.DateTime))
 	} else {
-		p.say("Daemon:  none")
+		fmt.Fprintf(&b, "Daemon:  none\n")
 	}
 	for _, dir := range r.Mounts {
-		p.say("Mount:   %s", dir)
+		fmt.Fprintf(&b, "Mount:   %s\n", dir)
 	}
 	for _, j := range r.Jobs {
-		p.say("Job:     %s", jobLine(j))
+		fmt.Fprintf(&b, "Job:     %s\n", jobLine(j))
 	}
+	return b.String()
 }
 
 // jobLine describes a job in one line.
@@ -87,25 +96,51 @@ func jobLine(j materialize.JobInfo) string {
 	return line
 }
 
-// watch prints again and again until ctx ends, on a terminal in place.
+// watch shows the status until ctx ends: on a terminal in place, else the
+// lines that are news.
 func (p *program) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchTime)
 	defer tick.Stop()
 	_, tty := terminal(p.stdout)
+	shown := ""
 	for {
-		if tty {
-			fmt.Fprint(p.stdout, "\x1b[H\x1b[2J") // home, clear
-		}
-		if err := p.status(ctx); err != nil {
-			if interrupted(ctx, err) {
-				return nil
+		err := p.service(ctx, func(s webui.Service) error {
+			rep, err := p.askStatus(ctx, s)
+			if err != nil {
+				return err
 			}
+			text := statusText(rep)
+			fmt.Fprint(p.stdout, redraw(shown, text, tty))
+			shown = text
+			return nil
+		})
+		if interrupted(ctx, err) {
+			return nil // ^C is how a watch ends
+		}
+		if err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil // ^C is how a watch ends
+			return nil
 		case <-tick.C:
 		}
 	}
+}
+
+// redraw gives what has to be printed where shown stands, to show text.
+func redraw(shown, text string, tty bool) string {
+	if lines := strings.Count(shown, "\n"); tty && lines > 0 {
+		return fmt.Sprintf("\x1b[%dA\x1b[J%s", lines, text) // up, erase downwards
+	}
+	if tty {
+		return text
+	}
+	var news strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(shown, line) {
+			news.WriteString(line)
+		}
+	}
+	return news.String()
 }

@@ -13,8 +13,8 @@ func (p *program) tagCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "tag",
 		Usage:       "name builds; a named build is never pruned",
-		ArgsUsage:   "list|update|delete",
-		Description: "As cosa tag: update --tag T [--build B] names a build (the newest, if none is given),\ndelete --tag T takes the name away.",
+		ArgsUsage:   "list|update|delete|TAG",
+		Description: "As cosa tag: update --tag T [--build B] names a build (the newest, if none is given),\ndelete --tag T takes the name away. cosafs tag T is short for update --tag T.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tag", Usage: "the `TAG`"},
 			&cli.StringFlag{Name: "build", Value: "latest", Usage: "the `BUILD`"},
@@ -24,8 +24,12 @@ func (p *program) tagCommand() *cli.Command {
 				return err
 			}
 			verb, tag := c.Args().First(), c.String("tag")
-			if verb != "list" && tag == "" {
+			switch {
+			case tag != "" || verb == "list":
+			case verb == "update" || verb == "delete":
 				return usagef("tag", "tag %s: --tag is missing", verb)
+			default:
+				verb, tag = "update", verb
 			}
 			return p.service(c.Context, func(s webui.Service) error {
 				switch verb {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"cosafs/cmd/internal/daemon"
@@ -79,13 +80,13 @@ func (p *program) showAt(log *slog.Logger) func(context.Context, daemon.Backend,
 // detach takes a mount away that no daemon answers for.
 func detach(ctx context.Context, dir string) error { return fusefs.Unmount(ctx, dir) }
 
-// initDir is where cosafs init works: the directory named, else the current
-// one, but never one above it.
-func (p *program) initDir() (string, error) {
-	if p.cfg.named {
+// initDir is where cosafs init works: the directory named as its argument or
+// as the build directory, else the current one, but never one above it.
+func (p *program) initDir(arg string) (string, error) {
+	if arg == "" && p.cfg.named {
 		return p.cfg.Workdir, nil
 	}
-	dir, err := os.Getwd()
+	dir, err := filepath.Abs(arg)
 	if err != nil {
 		return "", fmt.Errorf("find current directory: %w", err)
 	}
