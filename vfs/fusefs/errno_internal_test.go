@@ -45,7 +45,7 @@ func TestTranslate(t *testing.T) {
 		{errors.New("anything else"), unix.EIO, false},
 	} {
 		wrapped := &fs.PathError{Op: "open", Path: "x", Err: fmt.Errorf("more: %w", c.err)}
-		if got, known := translate(wrapped); got != c.want || known != c.known {
+		if got, known := translate(wrapped); !errors.Is(got, c.want) || known != c.known {
 			t.Errorf("translate(%v) = %v, %v, want %v, %v", c.err, got, known, c.want, c.known)
 		}
 	}

@@ -3,7 +3,6 @@ package fusefs_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -21,14 +20,12 @@ const noPassthrough = "no-passthrough"
 // TestMain is also the child process that serves the mounts of these tests.
 func TestMain(m *testing.M) {
 	child, err := vfstest.Child(context.Background(), mount)
-	switch {
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "child:", err)
-		os.Exit(1)
-	case child:
-		os.Exit(0)
+	if err != nil {
+		panic(err) // the test that started the child sees it end
 	}
-	os.Exit(m.Run())
+	if !child {
+		m.Run()
+	}
 }
 
 func mount(ctx context.Context, dir string, tree *vfs.FS, args []string) (vfstest.Mounted, func() any, error) {

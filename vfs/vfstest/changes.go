@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"testing"
 )
 
 // changeCases are about a tree that changes while it is used. What is seen may
@@ -31,7 +30,8 @@ func (h *Harness) lists(dir, name string) (listed, found bool) {
 	return err == nil && slices.Contains(names, name), statErr == nil
 }
 
-func newBuild(t *testing.T, h *Harness) {
+func newBuild(h *Harness) {
+	t := h.T
 	if listed, found := h.lists(".", "43.3"); listed || found {
 		t.Fatal("43.3 is there from the start")
 	}
@@ -44,7 +44,8 @@ func newBuild(t *testing.T, h *Harness) {
 	h.wantFile(t, meta.Path, []byte(meta.Text))
 }
 
-func deletedBuild(t *testing.T, h *Harness) {
+func deletedBuild(h *Harness) {
+	t := h.T
 	walk(t, h, ".")
 	h.Do(t, Command{Op: "remove", Name: "43.1/"})
 	Eventually(t, "43.1 is gone", func() bool {
@@ -56,7 +57,8 @@ func deletedBuild(t *testing.T, h *Harness) {
 	}
 }
 
-func latestMoves(t *testing.T, h *Harness) {
+func latestMoves(h *Harness) {
+	t := h.T
 	h.wantFile(t, "latest/x86_64/meta.json", h.Want(t, "43.2/x86_64/meta.json"))
 	h.Do(t, Command{Op: "latest", Name: "43.1"})
 	Eventually(t, "latest is 43.1", func() bool {
@@ -66,7 +68,8 @@ func latestMoves(t *testing.T, h *Harness) {
 	h.wantFile(t, "latest/x86_64/meta.json", h.Want(t, archDir+"/meta.json"))
 }
 
-func madeIsListed(t *testing.T, h *Harness) {
+func madeIsListed(h *Harness) {
+	t := h.T
 	if listed, found := h.lists(archDir, path.Base(metal)); listed || !found {
 		t.Fatalf("before: listed %v, found %v, want found only", listed, found)
 	}
@@ -81,7 +84,8 @@ func madeIsListed(t *testing.T, h *Harness) {
 	}
 }
 
-func metadataReplaced(t *testing.T, h *Harness) {
+func metadataReplaced(h *Harness) {
+	t := h.T
 	for _, p := range []string{"builds.json", archDir + "/meta.json"} {
 		h.wantFile(t, p, h.Want(t, p))
 		text := string(h.Want(t, p)) + "one more line\n"
@@ -94,7 +98,8 @@ func metadataReplaced(t *testing.T, h *Harness) {
 	}
 }
 
-func nextChanges(t *testing.T, h *Harness) {
+func nextChanges(h *Harness) {
+	t := h.T
 	h.wantFile(t, next, h.Want(t, next))
 	old := h.stat(t, next)
 	it := Item{Path: next, Kind: "qemu", Text: "other inputs", Buildable: true, Inputs: "bbbb"}
@@ -106,7 +111,8 @@ func nextChanges(t *testing.T, h *Harness) {
 }
 
 // outlives reads a file of next/ on while the name already stands for another.
-func outlives(t *testing.T, h *Harness) {
+func outlives(h *Harness) {
+	t := h.T
 	r, c, err := h.Access.Open(next)
 	if err != nil {
 		t.Fatal(err)

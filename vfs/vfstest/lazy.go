@@ -44,7 +44,8 @@ func walk(t *testing.T, h *Harness, dir string) (files int) {
 	return files
 }
 
-func listingFree(t *testing.T, h *Harness) {
+func listingFree(h *Harness) {
+	t := h.T
 	if n := walk(t, h, "."); n < len(listed) {
 		t.Errorf("the walk met %d files, want %d at least", n, len(listed))
 	}
@@ -56,7 +57,8 @@ func listingFree(t *testing.T, h *Harness) {
 	}
 }
 
-func unlisted(t *testing.T, h *Harness) {
+func unlisted(h *Harness) {
+	t := h.T
 	for _, p := range []string{metal, view, next} {
 		if info := h.stat(t, p); info.Type != 0 || info.Size != 0 {
 			t.Errorf("Stat(%s) = %+v, want a file of unknown size (0)", p, info)
@@ -69,7 +71,8 @@ func unlisted(t *testing.T, h *Harness) {
 	}
 }
 
-func shortNames(t *testing.T, h *Harness) {
+func shortNames(h *Harness) {
+	t := h.T
 	for short, full := range map[string]string{"qemu.qcow2": qemu, "metal.raw": metal} {
 		p := archDir + "/" + short
 		if got, err := h.Access.Readlink(p); err != nil || got != path.Base(full) {
@@ -84,7 +87,8 @@ func shortNames(t *testing.T, h *Harness) {
 }
 
 // sizeAfterOpen: the size is exact for everybody as soon as one has opened the file.
-func sizeAfterOpen(t *testing.T, h *Harness) {
+func sizeAfterOpen(h *Harness) {
+	t := h.T
 	for _, p := range []string{metal, view, next, "next/x86_64/metal.raw"} {
 		before := h.stat(t, p)
 		_, c, err := h.Access.Open(p)
@@ -105,7 +109,8 @@ func sizeAfterOpen(t *testing.T, h *Harness) {
 }
 
 // readAfterStat: whoever looked before opening must not go on believing in size 0.
-func readAfterStat(t *testing.T, h *Harness) {
+func readAfterStat(h *Harness) {
+	t := h.T
 	for _, p := range []string{metal, view, next} {
 		h.stat(t, p)
 		r, c, err := h.Access.Open(p)
@@ -123,7 +128,8 @@ func readAfterStat(t *testing.T, h *Harness) {
 	}
 }
 
-func madeOnce(t *testing.T, h *Harness) {
+func madeOnce(h *Harness) {
+	t := h.T
 	const readers = 100
 	want, errs := h.Want(t, slow), make(chan error)
 	for range readers {
@@ -150,7 +156,8 @@ func madeOnce(t *testing.T, h *Harness) {
 	}
 }
 
-func failure(t *testing.T, h *Harness) {
+func failure(h *Harness) {
+	t := h.T
 	for p, reason := range map[string]string{broken: "image.yaml: unknown key rooot", full: "no room for 10 GiB"} {
 		if b, err := h.read(p); err == nil {
 			t.Errorf("read %s gives %d bytes, want an error", p, len(b))
@@ -163,7 +170,8 @@ func failure(t *testing.T, h *Harness) {
 	h.wantFile(t, qemu, h.Want(t, qemu)) // nothing else suffers
 }
 
-func xattrs(t *testing.T, h *Harness) {
+func xattrs(h *Harness) {
+	t := h.T
 	want := map[string]string{"user.cosafs.state": "local", "user.cosafs.sha256": "00ff", "user.cosafs.size": "1200001"}
 	if got, err := h.Access.Xattrs(qemu); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("Xattrs(%s) = %q, %v, want %q", qemu, got, err, want)
@@ -177,7 +185,8 @@ func xattrs(t *testing.T, h *Harness) {
 	}
 }
 
-func control(t *testing.T, h *Harness) {
+func control(h *Harness) {
+	t := h.T
 	for range 2 { // the text is new at each open
 		b, err := h.read(".cosafs/status")
 		want := fmt.Sprintf("opens %d\n", h.Counters(t).Opens)

@@ -47,7 +47,8 @@ func plainCases() []Case {
 	}
 }
 
-func caps(t *testing.T, h *Harness) {
+func caps(h *Harness) {
+	t := h.T
 	_, lazy := h.Access.Stat(metal)
 	attrs, err := h.Access.Xattrs(qemu)
 	_, xattr := attrs["user.cosafs.state"]
@@ -58,7 +59,8 @@ func caps(t *testing.T, h *Harness) {
 	}
 }
 
-func list(t *testing.T, h *Harness) {
+func list(h *Harness) {
+	t := h.T
 	root := []string{"43.1", "43.2", "builds.json", "latest"}
 	if h.has(Lazy) {
 		root = []string{".cosafs", "43.1", "43.2", "builds.json", "latest", "next"}
@@ -79,7 +81,8 @@ func list(t *testing.T, h *Harness) {
 	}
 }
 
-func stat(t *testing.T, h *Harness) {
+func stat(h *Harness) {
+	t := h.T
 	seen := map[uint64]string{}
 	for _, path := range listed {
 		info := h.stat(t, path)
@@ -101,13 +104,15 @@ func stat(t *testing.T, h *Harness) {
 	}
 }
 
-func readWhole(t *testing.T, h *Harness) {
+func readWhole(h *Harness) {
+	t := h.T
 	for _, path := range listed {
 		h.wantFile(t, path, h.Want(t, path))
 	}
 }
 
-func readRanges(t *testing.T, h *Harness) {
+func readRanges(h *Harness) {
+	t := h.T
 	for _, path := range []string{qemu, gcp, exact, empty} {
 		want := h.Want(t, path)
 		r, c, err := h.Access.Open(path)
@@ -145,7 +150,8 @@ func checkRange(t *testing.T, path string, r io.ReaderAt, want []byte, off int64
 	}
 }
 
-func links(t *testing.T, h *Harness) {
+func links(h *Harness) {
+	t := h.T
 	if got, err := h.Access.Readlink("latest"); err != nil || got != "43.2" {
 		t.Errorf("Readlink(latest) = %q, %v, want 43.2", got, err)
 	}
@@ -155,7 +161,8 @@ func links(t *testing.T, h *Harness) {
 	h.wantFile(t, "latest/x86_64/meta.json", h.Want(t, "43.2/x86_64/meta.json"))
 }
 
-func missing(t *testing.T, h *Harness) {
+func missing(h *Harness) {
+	t := h.T
 	for _, path := range []string{"nothing", "43.1/nothing", archDir + "/nothing", "43.1/nothing/below", "43.9/x86_64/meta.json"} {
 		if _, err := h.Access.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Stat(%s): %v, want fs.ErrNotExist", path, err)
@@ -168,7 +175,8 @@ func missing(t *testing.T, h *Harness) {
 }
 
 // parallel reads the same files from many goroutines.
-func parallel(t *testing.T, h *Harness) {
+func parallel(h *Harness) {
+	t := h.T
 	want := map[string][]byte{qemu: h.Want(t, qemu), gcp: h.Want(t, gcp)}
 	errs := make(chan error)
 	const readers = 50
@@ -189,7 +197,8 @@ func parallel(t *testing.T, h *Harness) {
 	}
 }
 
-func readOnly(t *testing.T, h *Harness) {
+func readOnly(h *Harness) {
+	t := h.T
 	for _, path := range []string{qemu, "builds.json", archDir + "/meta.json"} {
 		if worked := h.Access.Change(path); len(worked) > 0 {
 			t.Errorf("%s: not refused as read-only: %q", path, worked)

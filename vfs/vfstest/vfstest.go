@@ -31,13 +31,15 @@ type Harness struct {
 	Fixture Fixture
 	Caps    []Cap
 	Control Control // nil without Lazy
+
+	T *testing.T // of the running case; set by Run
 }
 
 // A Case is one thing that holds for every way to the tree.
 type Case struct {
 	Name  string
 	Needs []Cap
-	Run   func(t *testing.T, h *Harness)
+	Run   func(h *Harness)
 }
 
 //go:embed default.txtar
@@ -66,7 +68,8 @@ func Run(t *testing.T, setup func(t *testing.T, f Fixture) *Harness) {
 					t.Skipf("cap %s is not claimed", need)
 				}
 			}
-			c.Run(t, h)
+			h.T = t
+			c.Run(h)
 		})
 	}
 }
