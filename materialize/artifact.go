@@ -81,47 +81,62 @@ func (m *Maker) artifactKey(b Build, kind string) string {
 }
 
 func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) (Result, error) {
-	image, err := m.imageOf(ctx, b, task)
+	if err := m.haveCommit(ctx, b, task); err != nil {
+		return Result{}, err
+	}
+	out := filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
+	if t.Kind == KindOSTree {
+		a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task)
+		if err != nil {
+			return Result{}, err
+		}
+		return m.recordArtifact(ctx, b, a, out, task)
+	}
+	if err := m.writeImage(ctx, b, t, out, task); err != nil {
+		return Result{}, err
+	}
+	task.Phase("sha256", 0.96)
+	sum, size, err := hashFile(ctx, out)
 	if err != nil {
 		return Result{}, err
 	}
-	base, release, err := m.baseDisk(ctx, m.diskRequest(b.Commit, b.Ref, b.Name, b.ID, b.Arch, image), t, task.Part(0, 0.9))
+	return m.recordArtifact(ctx, b, Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}, out, task)
+}
+
+// writeImage writes a disk image from the base disk, which is written if need be.
+func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, task *Task) error {
+	image, err := m.imageOf(ctx, b)
 	if err != nil {
-		return Result{}, err
+		return err
+	}
+	base, release, err := m.baseDisk(ctx, m.diskRequest(b, t.Kind, image), t, task.Part(0, 0.9))
+	if err != nil {
+		return err
 	}
 	defer release()
 	task.Phase("write "+t.Kind, 0.9)
-	out := filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
-	if err := m.Disks.Make(ctx, base, t.Kind, image, out, task); err != nil {
-		return Result{}, err
-	}
-	return m.recordArtifact(ctx, b, t, out, task)
+	return m.Disks.Make(ctx, base, t.Kind, image, out, task)
 }
 
-// recordArtifact publishes the finished file: its digest, the file, meta.json.
-func (m *Maker) recordArtifact(ctx context.Context, b Build, t Target, file string, task *Task) (Result, error) {
-	task.Phase("sha256", 0.96)
-	sum, size, err := hashFile(ctx, file)
-	if err != nil {
-		return Result{}, err
-	}
-	a := Artifact{Kind: t.Kind, File: filepath.Base(file), Size: size, SHA256: sum}
+// recordArtifact publishes the finished file: the file, then meta.json.
+func (m *Maker) recordArtifact(ctx context.Context, b Build, a Artifact, file string, task *Task) (Result, error) {
 	if err := m.Records.AddArtifact(ctx, b.ID, b.Arch, a, file); err != nil {
 		return Result{}, fmt.Errorf("record %s: %w", a.File, err)
 	}
 	task.Phase("done", 1)
-	return Result{Build: b.ID, Path: filepath.Join(b.Dir, a.File), Size: size}, nil
+	return Result{Build: b.ID, Path: filepath.Join(b.Dir, a.File), Size: a.Size}, nil
 }
 
 // imageOf gives the image configuration that the build was composed with. The
 // commit carries it; a commit of an older cosa does not, and takes today's.
-func (m *Maker) imageOf(ctx context.Context, b Build, task *Task) ([]byte, error) {
-	if err := m.haveCommit(ctx, b, task); err != nil {
-		return nil, err
+func (m *Maker) imageOf(ctx context.Context, b Build) ([]byte, error) {
+	if known, ok := m.images.Load(b.Commit); ok {
+		return known.([]byte), nil //nolint:errcheck // nothing else is stored
 	}
 	image, err := m.Commits.Cat(ctx, b.Commit, imageJSONPath)
 	switch {
 	case err == nil && json.Valid(image):
+		m.images.Store(b.Commit, image)
 		return image, nil
 	case err == nil:
 		return nil, Fail(ClassConfig, "read image.json of "+b.ID, "the commit is damaged: make a new build", errors.New("not JSON"))
@@ -132,24 +147,42 @@ func (m *Maker) imageOf(ctx context.Context, b Build, task *Task) ([]byte, error
 }
 
 // haveCommit brings the commit into the repository if it only lies in the
-// build's ostree artifact.
+// build's ostree artifact, and names it, so that no pruning takes it away.
 func (m *Maker) haveCommit(ctx context.Context, b Build, task *Task) error {
 	if m.Commits.Has(ctx, b.Commit) {
 		return nil
 	}
-	a, ok := b.Artifacts[KindOSTree]
-	if !ok || !a.Local {
-		return Fail(ClassConfig, "find commit "+b.Commit,
-			"bring the build's ostree artifact back, or make a new build: cosafs build --force",
-			fmt.Errorf("neither the repository nor %s has it: %w", b.Dir, os.ErrNotExist))
+	if err := commitHere(b); err != nil {
+		return err
 	}
 	task.Phase("import commit", 0)
-	return m.Commits.Import(ctx, filepath.Join(b.Dir, a.File), b.Commit, task)
+	if err := m.Commits.Import(ctx, filepath.Join(b.Dir, b.Artifacts[KindOSTree].File), b.Commit, task); err != nil {
+		return err
+	}
+	return m.Commits.SetRef(ctx, b.ID, b.Commit)
 }
 
-func (m *Maker) diskRequest(commit, ref, name, build, arch string, image []byte) DiskRequest {
-	return DiskRequest{
-		Repo: m.Commits.Repo(), Commit: commit, Ref: ref, OS: name,
-		Build: build, Arch: arch, ImageJSON: image, Sector: 512,
+// commitHere says why a commit that the repository lacks can't be brought there.
+func commitHere(b Build) error {
+	if a, ok := b.Artifacts[KindOSTree]; ok && a.Local {
+		return nil
 	}
+	return Fail(ClassConfig, "find commit "+b.Commit,
+		"bring the build's ostree artifact back, or make a new build: cosafs build --force",
+		fmt.Errorf("neither the repository nor %s has it: %w", b.Dir, os.ErrNotExist))
+}
+
+func (m *Maker) diskRequest(b Build, kind string, image []byte) DiskRequest {
+	return DiskRequest{
+		Repo: m.Commits.Repo(), Commit: b.Commit, Ref: b.Ref, OS: b.Name,
+		Build: b.ID, Arch: b.Arch, ImageJSON: image, Sector: sectorOf(kind),
+	}
+}
+
+// sectorOf is the logical sector size of a kind's disk in bytes (cosa.md 1.6).
+func sectorOf(kind string) int {
+	if kind == "metal4k" || kind == "dasd" {
+		return 4096
+	}
+	return 512
 }

@@ -3,11 +3,12 @@ package materialize
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,19 +16,23 @@ import (
 // keepBases is how many base disks stay in the cache after a new one came.
 const keepBases = 4
 
-const baseRecord = "base.json"
+// The files of a base disk's directory.
+const (
+	baseRecord = "base.json"
+	baseFile   = "disk.raw"
+)
 
 // baseDisk gives the base disk for the request, writing it if the cache has
 // none. The caller holds it until release, so that it isn't cleared away.
 func (m *Maker) baseDisk(ctx context.Context, req DiskRequest, t Target, task *Task) (BaseDisk, func(), error) {
-	key := m.baseKey(req)
+	w := m.baseWork(req, t)
 	for {
-		if base, release, ok := m.holdBase(key); ok {
-			return base, release, nil
+		base, release, err := m.holdBase(w.Key)
+		if !isAbsent(err) {
+			return base, release, err
 		}
-		w := m.baseWork(key, req, t)
-		stop := m.forward(ctx, key, task)
-		_, err := m.Runner.Do(ctx, w, m.Linger)
+		stop := m.forward(ctx, w.Key, task)
+		_, err = m.Runner.Do(ctx, w, m.Linger)
 		stop()
 		if err != nil {
 			return BaseDisk{}, nil, err
@@ -42,15 +47,28 @@ func (m *Maker) baseKey(req DiskRequest) string {
 
 func (m *Maker) baseDir(key string) string { return filepath.Join(m.StateDir, "base", key) }
 
-func (m *Maker) baseWork(key string, req DiskRequest, t Target) Work {
+func (m *Maker) baseWork(req DiskRequest, t Target) Work {
+	key := m.baseKey(req)
 	return Work{
 		Key: key, Target: t, Title: "base disk", VM: true, Space: 2 * diskSpace,
 		Done: func(context.Context) (Result, bool, error) {
-			base, err := readBase(m.baseDir(key))
-			return Result{Build: req.Build, Path: base.Path, Size: base.Size}, err == nil, nil
+			base, release, err := m.holdBase(key)
+			if err != nil {
+				return Result{}, false, ifPresent(err)
+			}
+			release()
+			return Result{Build: req.Build, Path: base.Path, Size: base.Size}, true, nil
 		},
 		Run: func(ctx context.Context, task *Task) (Result, error) { return m.runBase(ctx, key, req, task) },
 	}
+}
+
+// ifPresent gives err unless it proves that something is not there.
+func ifPresent(err error) error {
+	if isAbsent(err) {
+		return nil
+	}
+	return err
 }
 
 func (m *Maker) runBase(ctx context.Context, key string, req DiskRequest, task *Task) (Result, error) {
@@ -58,27 +76,27 @@ func (m *Maker) runBase(ctx context.Context, key string, req DiskRequest, task *
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{}, err
 	}
-	req.Out = filepath.Join(dir, "disk.raw")
+	req.Out = filepath.Join(dir, baseFile)
 	base, err := m.Disks.Write(ctx, req, task)
 	if err != nil {
 		return Result{}, err
 	}
-	base.Path = filepath.Join(m.baseDir(key), "disk.raw")
 	if err := keepBase(dir, m.baseDir(key), base); err != nil {
 		return Result{}, fmt.Errorf("keep base disk: %w", err)
 	}
 	m.clearBases(key)
-	return Result{Build: req.Build, Path: base.Path, Size: base.Size}, nil
+	return Result{Build: req.Build, Path: filepath.Join(m.baseDir(key), baseFile), Size: base.Size}, nil
 }
 
-// keepBase moves a finished disk into the cache. The record is written first:
-// a directory with a record is complete.
+// keepBase moves a finished disk into the cache. The record is written first: a
+// directory with a record is complete. The disk is synced, because images are
+// made of it, recorded and kept for ever; half of one that a power failure left
+// would have the right size.
 func keepBase(from, to string, base BaseDisk) error {
-	b, err := json.Marshal(base)
-	if err != nil {
+	if err := syncFile(filepath.Join(from, baseFile)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(from, baseRecord), b, 0o644); err != nil {
+	if err := writeJSON(filepath.Join(from, baseRecord), base); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
@@ -90,6 +108,16 @@ func keepBase(from, to string, base BaseDisk) error {
 	return os.Rename(from, to)
 }
 
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// readBase reads a cached disk's record. One that is damaged, or not that of the
+// file beside it, is as good as none: fs.ErrNotExist.
 func readBase(dir string) (BaseDisk, error) {
 	var base BaseDisk
 	b, err := os.ReadFile(filepath.Join(dir, baseRecord))
@@ -97,36 +125,38 @@ func readBase(dir string) (BaseDisk, error) {
 		return base, err
 	}
 	if err := json.Unmarshal(b, &base); err != nil {
-		return base, err
+		return base, fmt.Errorf("record of a base disk: %w: %w", err, fs.ErrNotExist)
 	}
+	base.Path = filepath.Join(dir, baseFile) // the working directory may have been moved
 	st, err := os.Stat(base.Path)
-	if err != nil {
-		return base, err
+	if err == nil && st.Size() != base.Size {
+		err = fmt.Errorf("%s has another size than was recorded: %w", base.Path, fs.ErrNotExist)
 	}
-	if st.Size() != base.Size {
-		return base, fmt.Errorf("%s: %w", base.Path, ErrCorrupt)
-	}
-	return base, nil
+	return base, err
 }
 
-// holdBase takes a shared lock on a cached base disk.
-func (m *Maker) holdBase(key string) (BaseDisk, func(), bool) {
+// holdBase takes a shared lock on a cached base disk. One that isn't there, or
+// is being cleared away, is fs.ErrNotExist.
+func (m *Maker) holdBase(key string) (BaseDisk, func(), error) {
 	dir := m.baseDir(key)
 	f, err := os.Open(filepath.Join(dir, baseRecord))
 	if err != nil {
-		return BaseDisk{}, nil, false
+		return BaseDisk{}, nil, err
 	}
 	release := func() { _ = f.Close() } // closing drops the lock; nothing was written
-	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
-		release()
-		return BaseDisk{}, nil, false
+	err = flock(f, unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, errLocked) {
+		err = fmt.Errorf("base disk is being deleted: %w", fs.ErrNotExist)
 	}
-	base, err := readBase(dir) // after the lock: it may have been cleared before
+	var base BaseDisk
+	if err == nil {
+		base, err = readBase(dir) // after the lock: it may have been cleared before
+	}
 	if err != nil {
 		release()
-		return BaseDisk{}, nil, false
+		return BaseDisk{}, nil, err
 	}
-	return base, release, true
+	return base, release, nil
 }
 
 // clearBases deletes the oldest base disks beyond keepBases, but none that
@@ -139,7 +169,7 @@ func (m *Maker) clearBases(just string) {
 	}
 	slices.SortFunc(dirs, func(a, b string) int { return -modTime(a).Compare(modTime(b)) })
 	for _, record := range dirs[keepBases:] {
-		if !strings.Contains(record, just) {
+		if filepath.Base(filepath.Dir(record)) != just {
 			clearBase(record)
 		}
 	}
@@ -151,7 +181,7 @@ func clearBase(record string) {
 		return
 	}
 	defer func() { _ = f.Close() }() // read only
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil {
 		_ = os.Remove(record)                  // first: without it the disk counts as absent
 		_ = os.RemoveAll(filepath.Dir(record)) // the next clearing tries again
 	}

@@ -2,11 +2,11 @@ package materialize
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // BuildOptions are the ways to steer a build; see cosafs build --help.
@@ -28,12 +28,17 @@ func (o BuildOptions) special() bool {
 // Unlike an open of next/ it always asks the package repositories, and tries
 // again what failed before.
 func (m *Maker) Build(ctx context.Context, o BuildOptions) (Result, error) {
-	in, err := m.Inputs(ctx)
+	if o.Version != "" {
+		if err := checkID(o.Version); err != nil {
+			return Result{}, err
+		}
+	}
+	in, err := m.inputsNow(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	w := m.buildWork(in, o)
-	w.Done = nil
+	w.Done = func(context.Context) (Result, bool, error) { return Result{}, false, nil }
 	if err := m.Runner.Retry(w.Key); err != nil {
 		return Result{}, err
 	}
@@ -42,15 +47,14 @@ func (m *Maker) Build(ctx context.Context, o BuildOptions) (Result, error) {
 
 // buildWork composes the configuration and publishes the build.
 func (m *Maker) buildWork(in InputState, o BuildOptions) Work {
-	key := m.buildKey(in, o)
 	return Work{
-		Key: key, Target: Target{Build: Next, Arch: m.Arch, Kind: KindOSTree}, Title: "build", Space: diskSpace,
+		Key: m.buildKey(in, o), Target: Target{Build: Next, Arch: m.Arch, Kind: KindOSTree}, Title: "build", Space: diskSpace,
 		Done: func(ctx context.Context) (Result, bool, error) {
 			b, ok := m.builtFrom(ctx, in)
 			return Result{Build: b.ID}, ok, nil
 		},
 		Run: func(ctx context.Context, task *Task) (Result, error) {
-			return (&building{Maker: m, in: in, opts: o, task: task, key: key}).run(ctx)
+			return (&building{Maker: m, in: in, opts: o, task: task}).run(ctx)
 		},
 	}
 }
@@ -68,7 +72,6 @@ type building struct {
 	in   InputState
 	opts BuildOptions
 	task *Task
-	key  string
 
 	previous *Build // nil: a first build
 	prov     provenance
@@ -76,6 +79,11 @@ type building struct {
 }
 
 func (b *building) run(ctx context.Context) (Result, error) {
+	unlock, err := b.lock(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
 	if err := b.prepare(ctx); err != nil {
 		return Result{}, err
 	}
@@ -84,7 +92,7 @@ func (b *building) run(ctx context.Context) (Result, error) {
 	}
 	if b.unchanged() {
 		b.task.Logf("nothing changed since build %s", b.previous.ID)
-		b.remember(b.previous.ID)
+		b.remember(ctx, b.previous.ID)
 		return Result{Build: b.previous.ID}, nil
 	}
 	n, err := b.describe(ctx)
@@ -96,9 +104,39 @@ func (b *building) run(ctx context.Context) (Result, error) {
 	if err := b.publish(ctx, n); err != nil {
 		return Result{}, err
 	}
-	b.remember(n.ID)
+	b.remember(ctx, n.ID)
 	b.task.Phase("published "+n.ID, 1)
 	return Result{Build: n.ID, New: true}, nil
+}
+
+// lock lets one build at a time be made in the directory, whatever its options
+// and whichever process makes it: a compose compares with the newest build, an
+// id is chosen by what is there, and the repository must not be pruned between
+// commit and ref.
+func (b *building) lock(ctx context.Context) (func(), error) {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for waited := false; ; waited = true {
+		lock, err := b.tryBuildLock()
+		if err == nil {
+			return func() { _ = lock.Close() }, nil // an empty file: nothing to lose
+		}
+		if !errors.Is(err, errLocked) {
+			return nil, fmt.Errorf("lock the build directory: %w", err)
+		}
+		if !waited {
+			b.task.Phase("waiting for another build", 0)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (m *Maker) tryBuildLock() (lockFile, error) {
+	return tryLock(filepath.Join(m.StateDir, "build.lock"))
 }
 
 // prepare reads what the build is compared with and where its config is from.
@@ -122,7 +160,7 @@ func (b *building) compose(ctx context.Context) error {
 		return err
 	}
 	req := ComposeRequest{
-		Arch: b.Arch, Version: b.opts.Version, Parent: parent, Force: b.opts.Force,
+		Arch: b.Arch, Version: b.opts.Version, Parent: parent, Force: b.opts.Force || b.renamed(),
 		ImageJSON: b.in.ImageJSON, Metadata: b.prov.metadata(b.Arch), Timestamp: b.prov.time,
 	}
 	if p := b.previous; p != nil {
@@ -130,6 +168,12 @@ func (b *building) compose(ctx context.Context) error {
 	}
 	b.commit, err = b.Composer.Compose(ctx, req, b.task.Part(0.02, 0.8))
 	return err
+}
+
+// renamed says whether an explicit version asks for another commit than the
+// newest build's: the version is part of a commit.
+func (b *building) renamed() bool {
+	return b.opts.Version != "" && b.previous != nil && b.opts.Version != b.previous.Version
 }
 
 // parentCommit resolves --parent, which names a build or a commit.
@@ -154,7 +198,7 @@ func (b *building) unchanged() bool {
 		return false
 	}
 	if b.commit.Unchanged {
-		return b.opts.Version == "" || b.opts.Version == b.previous.Version
+		return true
 	}
 	return b.commit.Checksum == b.previous.Commit && b.imageInputs() == b.previous.ImageInputChecksum
 }
@@ -168,6 +212,11 @@ func (b *building) imageInputs() string {
 
 // describe chooses the build's id and gathers what is recorded of it.
 func (b *building) describe(ctx context.Context) (NewBuild, error) {
+	if b.commit.Unchanged {
+		if err := b.reuse(ctx); err != nil {
+			return NewBuild{}, err
+		}
+	}
 	id, genver, err := b.chooseID(ctx)
 	if err != nil {
 		return NewBuild{}, err
@@ -182,45 +231,16 @@ func (b *building) describe(ctx context.Context) (NewBuild, error) {
 	}, nil
 }
 
-// chooseID follows cosa.md 4.5: the commit's version, or <version>-<n> when the
-// commit is that of the newest build. A version that another commit holds is
-// refused: one name never means two contents.
-func (b *building) chooseID(ctx context.Context) (string, int, error) {
-	version := b.commit.Version
-	if version == "" {
-		return "", 0, Fail(ClassConfig, "name the build",
-			"set automatic-version-prefix in manifest.yaml, or give --version", errors.New("the commit has no version"))
-	}
-	genver := 0
-	if p := b.previous; p != nil && p.Commit == b.commit.Checksum {
-		genver = p.GenVer + 1
-	}
-	for {
-		id := version
-		if genver > 0 {
-			id = fmt.Sprintf("%s-%d", version, genver)
-		}
-		old, err := b.Records.Build(ctx, id, b.Arch)
-		if isAbsent(err) {
-			return id, genver, nil
-		}
-		if err == nil && old.Commit != b.commit.Checksum {
-			return "", 0, Fail(ClassConfig, "name the build", "give another --version",
-				fmt.Errorf("build %s exists and has another commit, %.12s: %w", id, old.Commit, os.ErrExist))
-		}
-		genver++
-	}
-}
-
 // beginDisk starts writing the base disk while the build is still being
 // published, when a disk will be asked for next. It says when to stop caring:
 // the disk's job lingers for whoever comes to wait for it.
 func (b *building) beginDisk(ctx context.Context, n NewBuild) func() {
-	if !b.wantsDisk() {
+	i := slices.IndexFunc(b.opts.Kinds, func(kind string) bool { return kind != KindOSTree })
+	if i < 0 {
 		return func() {}
 	}
-	req := b.diskRequest(n.Commit.Checksum, n.Commit.Ref, n.Name, n.ID, n.Arch, n.ImageJSON)
-	w := b.baseWork(b.baseKey(req), req, Target{Build: n.ID, Arch: n.Arch, Kind: "disk"})
+	made := Build{ID: n.ID, Arch: n.Arch, Name: n.Name, Ref: n.Commit.Ref, Commit: n.Commit.Checksum}
+	w := b.baseWork(b.diskRequest(made, b.opts.Kinds[i], n.ImageJSON), Target{Build: n.ID, Arch: n.Arch, Kind: b.opts.Kinds[i]})
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -228,123 +248,4 @@ func (b *building) beginDisk(ctx context.Context, n NewBuild) func() {
 		_, _ = b.Runner.Do(ctx, w, b.handOver()) // who asks for the disk next gets its error
 	}()
 	return func() { cancel(); <-done }
-}
-
-func (b *building) wantsDisk() bool {
-	for _, k := range b.opts.Kinds {
-		if k != KindOSTree {
-			return true
-		}
-	}
-	return false
-}
-
-// publish fills the staging directory and makes it the build.
-func (b *building) publish(ctx context.Context, n NewBuild) error {
-	if err := os.MkdirAll(n.Staging, 0o755); err != nil {
-		return err
-	}
-	if err := b.stageMetadata(ctx, n); err != nil {
-		return err
-	}
-	b.task.Phase("export commit", 0.85)
-	tar, err := b.exportCommit(ctx, n)
-	if err != nil {
-		return err
-	}
-	n.Artifacts = append(n.Artifacts, tar)
-	b.task.Phase("publish", 0.97)
-	if err := b.Commits.SetRef(ctx, n.ID, n.Commit.Checksum); err != nil {
-		return err
-	}
-	if err := b.Records.Add(ctx, n); err != nil {
-		return fmt.Errorf("publish build %s: %w", n.ID, err)
-	}
-	return nil
-}
-
-// stageMetadata writes the files of cosa.md 1.3 that stand beside meta.json.
-func (b *building) stageMetadata(ctx context.Context, n NewBuild) error {
-	files := map[string][]byte{
-		"commitmeta.json":                             n.Commit.CommitMeta,
-		"ostree-commit-object":                        n.Commit.Object,
-		"manifest-lock.generated." + n.Arch + ".json": n.Commit.Lockfile,
-	}
-	for name, content := range files {
-		if len(content) == 0 {
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(n.Staging, name), content, 0o444); err != nil {
-			return err
-		}
-	}
-	return b.Config.archive(ctx, b.prov, n.Staging)
-}
-
-func (b *building) exportCommit(ctx context.Context, n NewBuild) (Artifact, error) {
-	name := b.Records.FileName(KindOSTree, n.Name, n.ID, n.Arch)
-	out := filepath.Join(n.Staging, name)
-	refs := []string{n.ID}
-	if n.Commit.Ref != "" {
-		refs = append(refs, n.Commit.Ref)
-	}
-	if err := b.Commits.Export(ctx, n.Commit.Checksum, refs, out, b.task); err != nil {
-		return Artifact{}, err
-	}
-	if err := os.Chmod(out, 0o444); err != nil {
-		return Artifact{}, err
-	}
-	sum, size, err := hashFile(ctx, out)
-	return Artifact{Kind: KindOSTree, File: name, Size: size, SHA256: sum, SkipCompression: true, Local: true}, err
-}
-
-// built is what the state directory remembers: these inputs gave this build.
-type built struct {
-	Build string            `json:"build"`
-	Parts map[string]string `json:"parts"` // for cosafs why
-}
-
-func (m *Maker) builtPath(in InputState) string {
-	return filepath.Join(m.StateDir, "built", in.Key+".json")
-}
-
-// remember writes down which build the inputs gave. Losing it costs a compose
-// that finds nothing changed, so errors are only told.
-func (b *building) remember(id string) {
-	path := b.builtPath(b.in)
-	c, err := json.Marshal(built{Build: id, Parts: b.in.Parts})
-	if err == nil {
-		err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), writeFile(path, c))
-	}
-	if err != nil {
-		b.task.Logf("cannot remember the build's inputs: %v", err)
-	}
-}
-
-// builtFrom finds the build that these inputs gave, if it is still the newest:
-// next/ is what the configuration gives now, compared with the latest build.
-func (m *Maker) builtFrom(ctx context.Context, in InputState) (Build, bool) {
-	c, err := os.ReadFile(m.builtPath(in))
-	if err != nil {
-		return Build{}, false
-	}
-	var r built
-	if json.Unmarshal(c, &r) != nil {
-		return Build{}, false
-	}
-	latest, err := m.Records.Latest(ctx, m.Arch)
-	if err != nil || latest.ID != r.Build {
-		return Build{}, false
-	}
-	return latest, true
-}
-
-// writeFile replaces a file of our own state in one step. It isn't synced: a
-// crash may lose it, and then it is made again.
-func writeFile(path string, content []byte) error {
-	tmp := fmt.Sprintf("%s.tmp%d", path, os.Getpid())
-	if err := os.WriteFile(tmp, content, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }

@@ -55,9 +55,8 @@ func nextData(f *os.File, off, size int64) (data, hole int64, err error) {
 	return data, hole, err
 }
 
-var zeros [1 << 20]byte
-
 func copyZeros(ctx context.Context, w io.Writer, n int64) error {
+	zeros := make([]byte, min(n, 1<<20))
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -31,6 +31,7 @@ type Maker struct {
 	Now func() time.Time
 
 	inputs inputsMemo
+	images sync.Map // commit -> its image.json, which never changes
 }
 
 // Make makes the target's bytes exist in the build directory and says where.
@@ -49,7 +50,7 @@ func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
 	if err := m.makeable(t); err != nil {
 		return Result{}, err
 	}
-	in, err := m.Inputs(ctx)
+	in, err := m.inputsNow(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -85,7 +86,13 @@ type InputState struct {
 // Inputs reads the configuration and hashes it. It costs reading files, and not
 // even that when it was read a moment ago.
 func (m *Maker) Inputs(ctx context.Context) (InputState, error) {
-	return m.inputs.get(m.now(), func() (InputState, error) { return m.readInputs(ctx) })
+	return m.inputs.get(m.now, inputsFresh, func() (InputState, error) { return m.readInputs(ctx) })
+}
+
+// inputsNow gives the inputs as they were at some moment after the call: what is
+// built from them must hold what a person saved just before.
+func (m *Maker) inputsNow(ctx context.Context) (InputState, error) {
+	return m.inputs.get(m.now, 0, func() (InputState, error) { return m.readInputs(ctx) })
 }
 
 func (m *Maker) readInputs(ctx context.Context) (InputState, error) {
@@ -105,23 +112,31 @@ func (m *Maker) readInputs(ctx context.Context) (InputState, error) {
 // opens at once should not hash the configuration a hundred times.
 type inputsMemo struct {
 	mu    sync.Mutex // guards the fields below, and lets one caller read at a time
-	at    time.Time
+	at    time.Time  // when the reading began; zero for none
 	state InputState
 	err   error
 }
 
-// inputsFresh is how long inputs are believed unread. Short enough that a
-// person who saves a file and opens next/ gets the new build.
+// inputsFresh is how long inputs are believed unread by those who only look.
 const inputsFresh = 200 * time.Millisecond
 
-func (c *inputsMemo) get(now time.Time, read func() (InputState, error)) (InputState, error) {
+// get gives what was read since age before the call, reading if need be. With
+// age 0 that is a reading that began after the call: while many wait here, two
+// readings serve them all.
+func (c *inputsMemo) get(now func() time.Time, age time.Duration, read func() (InputState, error)) (InputState, error) {
+	asked := now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.at.IsZero() && now.Sub(c.at) >= 0 && now.Sub(c.at) < inputsFresh && !errors.Is(c.err, context.Canceled) {
+	if !c.at.IsZero() && asked.Sub(c.at) < age {
 		return c.state, c.err
 	}
+	c.at = now()
 	c.state, c.err = read()
-	c.at = now
+	if errors.Is(c.err, context.Canceled) || errors.Is(c.err, context.DeadlineExceeded) {
+		err := c.err
+		c.at, c.err = time.Time{}, nil // that was about this caller, not about the inputs
+		return InputState{}, err
+	}
 	return c.state, c.err
 }
 

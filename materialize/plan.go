@@ -115,16 +115,19 @@ func (m *Maker) partsOf(id string) (map[string]string, bool) {
 
 // gatherSteps looks at what the steps of a recorded build would need.
 func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
-	if f.Build == nil || f.Build.Commit == "" {
-		return
+	if _, stored := f.recorded(); stored || f.Build == nil || f.Build.Commit == "" {
+		return // no step is needed, or known
 	}
 	f.Commit = m.Commits.Has(ctx, f.Build.Commit)
 	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
 	if !f.Commit {
+		if f.Makeable == nil {
+			f.Makeable = commitHere(*f.Build)
+		}
 		return
 	}
-	if image, err := m.Commits.Cat(ctx, f.Build.Commit, imageJSONPath); err == nil {
-		f.baseKey = m.baseKey(m.diskRequest(f.Build.Commit, f.Build.Ref, f.Build.Name, f.Build.ID, f.Build.Arch, image))
+	if image, err := m.imageOf(ctx, *f.Build); err == nil {
+		f.baseKey = m.baseKey(m.diskRequest(*f.Build, f.Target.Kind, image))
 		_, err := readBase(m.baseDir(f.baseKey))
 		f.Base = err == nil
 	}
@@ -196,16 +199,20 @@ func (f Facts) planStored(p Plan, a Artifact) Plan {
 // steps lists the recipes in order.
 func (f Facts) steps() []Step {
 	steps := []Step{f.commitStep()}
+	if f.Target.Kind == KindOSTree && f.Build == nil {
+		return steps // a build comes with it
+	}
+	made := Step{Do: f.Target.Kind, What: "file in the build directory, recorded in meta.json",
+		Why: "meta.json has no " + f.Target.Kind, Key: f.artifactKey}
 	if f.Target.Kind == KindOSTree {
-		return steps
+		return append(steps, made)
 	}
 	base := Step{Do: "base disk", What: "raw disk in the cache", Key: f.baseKey, Done: f.Base,
 		Why: "no disk of this commit and image.yaml is in the cache: a supermin VM writes one"}
 	if f.Base {
 		base.Why = "the disk of this commit and image.yaml is in the cache"
 	}
-	return append(steps, base, Step{Do: f.Target.Kind, What: "image in the build directory, recorded in meta.json",
-		Why: "meta.json has no " + f.Target.Kind, Key: f.artifactKey})
+	return append(steps, base, made)
 }
 
 func (f Facts) commitStep() Step {

@@ -52,7 +52,8 @@ type Build struct {
 	ImageConfigChecksum string
 	GenVer              int
 	Time                time.Time
-	Dir                 string // the directory that holds meta.json
+	CommitTime          time.Time // ostree-timestamp
+	Dir                 string    // the directory that holds meta.json
 	Artifacts           map[string]Artifact
 	Packages            []Package // from commitmeta.json; nil where it is missing
 }

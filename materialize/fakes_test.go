@@ -1,0 +1,417 @@
+package materialize_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "cosafs/materialize"
+)
+
+const (
+	arch      = "x86_64"
+	imagePath = "/usr/share/coreos-assembler/image.json"
+)
+
+// A world is a Maker over fakes, with the real Runner.
+type world struct {
+	*Maker
+	dir      string
+	composer *fakeComposer
+	disks    *fakeDisks
+	commits  *fakeCommits
+	records  *fakeRecords
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	commits := &fakeCommits{dir: dir, files: map[string]map[string]string{}, refs: map[string]string{}}
+	w := &world{
+		dir: dir, commits: commits,
+		composer: &fakeComposer{commits: commits, inputs: Inputs{Hash: "inputs-1", Parts: map[string]string{"manifest.yaml": "1"}, Name: "tiny"}},
+		disks:    &fakeDisks{image: `{"size":1}`},
+		records:  &fakeRecords{dir: filepath.Join(dir, "builds"), builds: map[string]Build{}},
+	}
+	config := filepath.Join(dir, "src", "config")
+	write(t, filepath.Join(config, "manifest.yaml"), "packages: []\n")
+	w.Maker = &Maker{
+		Composer: w.composer, Disks: w.disks, Commits: commits, Records: w.records,
+		Runner: newRunner(t, dir, func(c *RunnerConfig) { c.Free = func(string) (int64, error) { return 1 << 40, nil } }),
+		Config: ConfigDir{Dir: config, Overrides: filepath.Join(dir, "overrides")},
+		Arch:   arch, StateDir: filepath.Join(dir, "state"),
+	}
+	return w
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// open makes the target, which must succeed.
+func (w *world) open(t *testing.T, build, kind string) Result {
+	t.Helper()
+	r, err := w.Make(t.Context(), Target{Build: build, Arch: arch, Kind: kind})
+	if err != nil {
+		t.Fatalf("open %s/%s: %v", build, kind, err)
+	}
+	return r
+}
+
+// build makes a build, which must succeed.
+func (w *world) build(t *testing.T, o BuildOptions) Result {
+	t.Helper()
+	r, err := w.Build(t.Context(), o)
+	if err != nil {
+		t.Fatalf("build %+v: %v", o, err)
+	}
+	return r
+}
+
+// wantRuns checks how often the expensive things happened.
+func (w *world) wantRuns(t *testing.T, composes, disks, images int) {
+	t.Helper()
+	if c, d, i := w.composer.composes(), w.disks.count(&w.disks.writes), w.disks.count(&w.disks.makes); c != composes || d != disks || i != images {
+		t.Errorf("%d composes, %d disks, %d images; want %d, %d, %d", c, d, i, composes, disks, images)
+	}
+}
+
+func sum(parts ...string) string {
+	h := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(h[:])
+}
+
+// A fakeComposer makes a commit of its inputs and the version.
+type fakeComposer struct {
+	commits *fakeCommits
+
+	mu       sync.Mutex
+	inputs   Inputs
+	broken   error // of Inputs
+	err      error // of Compose
+	version  string
+	requests []ComposeRequest
+	during   func() // called in the middle of a compose
+	running  int
+	overlap  bool
+}
+
+func (c *fakeComposer) Name() string { return "fake" }
+
+func (c *fakeComposer) Inputs(context.Context) (Inputs, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inputs, c.broken
+}
+
+func (c *fakeComposer) set(change func(c *fakeComposer)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c)
+}
+
+func (c *fakeComposer) composes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.requests)
+}
+
+func (c *fakeComposer) last() ComposeRequest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests[len(c.requests)-1]
+}
+
+func (c *fakeComposer) Compose(_ context.Context, req ComposeRequest, _ *Task) (Commit, error) {
+	c.set(func(c *fakeComposer) {
+		c.requests = append(c.requests, req)
+		c.running++
+		c.overlap = c.overlap || c.running > 1
+	})
+	defer c.set(func(c *fakeComposer) { c.running-- })
+	if c.during != nil {
+		c.during()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return Commit{}, c.err
+	}
+	hash := sum(c.inputs.Hash, string(req.ImageJSON))
+	if p := req.Previous; p != nil && p.InputHash == hash && !req.Force {
+		return Commit{Unchanged: true, Checksum: p.Commit, Version: p.Version, InputHash: hash}, nil
+	}
+	version := c.nextVersion(req)
+	commit := sum(hash, version)
+	c.commits.put(commit, map[string]string{imagePath: string(req.ImageJSON)})
+	return Commit{
+		Checksum: commit, ContentChecksum: sum("content", hash), Version: version, Ref: "tiny/main", InputHash: hash,
+		Timestamp:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		CommitMeta: []byte(`{"version":"` + version + `"}`), Object: []byte("object " + commit), Lockfile: []byte(`{"packages":{}}`),
+	}, nil
+}
+
+func (c *fakeComposer) nextVersion(req ComposeRequest) string {
+	switch {
+	case req.Version != "":
+		return req.Version
+	case c.version != "":
+		return strings.TrimSuffix(c.version, "none")
+	case req.Previous == nil:
+		return "1.0"
+	}
+	var major, minor int
+	_, _ = fmt.Sscanf(req.Previous.Version, "%d.%d", &major, &minor) // a test's own versions stay 0
+	return fmt.Sprintf("%d.%d", major, minor+1)
+}
+
+// fakeDisks writes disks of a few bytes in a sparse MiB.
+type fakeDisks struct {
+	mu            sync.Mutex
+	image         string
+	err           error // of Write
+	writes, makes int
+	sectors       []int
+	images        []string // image.json of each Write
+}
+
+func (d *fakeDisks) count(n *int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return *n
+}
+
+func (d *fakeDisks) RenderImage(context.Context) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return []byte(d.image), nil
+}
+
+func (d *fakeDisks) Tool() string    { return "fake-1" }
+func (d *fakeDisks) Kinds() []string { return []string{"metal", "metal4k", "qemu"} }
+
+func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes++
+	d.sectors, d.images = append(d.sectors, req.Sector), append(d.images, string(req.ImageJSON))
+	if d.err != nil {
+		return BaseDisk{}, d.err
+	}
+	if err := os.WriteFile(req.Out, []byte("disk of "+req.Commit), 0o644); err != nil {
+		return BaseDisk{}, err
+	}
+	return BaseDisk{Path: req.Out, Size: 1 << 20}, os.Truncate(req.Out, 1<<20)
+}
+
+func (d *fakeDisks) Make(_ context.Context, base BaseDisk, kind string, _ []byte, out string, _ *Task) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.makes++
+	b, err := os.ReadFile(base.Path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, append([]byte(kind+" "), b...), 0o644)
+}
+
+// fakeCommits is a repository in memory.
+type fakeCommits struct {
+	dir string
+
+	mu      sync.Mutex
+	files   map[string]map[string]string // commit -> path -> content
+	refs    map[string]string
+	imports int
+	prunes  int
+}
+
+func (s *fakeCommits) put(commit string, files map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[commit] = files
+}
+
+func (s *fakeCommits) Has(_ context.Context, commit string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files[commit] != nil
+}
+
+func (s *fakeCommits) Import(_ context.Context, artifact, commit string, _ *Task) error {
+	b, err := os.ReadFile(artifact)
+	if err != nil || !strings.Contains(string(b), commit) {
+		return errors.Join(err, fmt.Errorf("%s has no %s", artifact, commit))
+	}
+	s.put(commit, map[string]string{imagePath: `{"imported":true}`})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.imports++
+	return nil
+}
+
+func (s *fakeCommits) Export(_ context.Context, commit string, refs []string, out string, _ *Task) error {
+	return os.WriteFile(out, []byte(commit+" "+strings.Join(refs, " ")), 0o644)
+}
+
+func (s *fakeCommits) Repo() string { return filepath.Join(s.dir, "repo") }
+
+func (s *fakeCommits) Cat(_ context.Context, commit, path string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if content, ok := s.files[commit][path]; ok {
+		return []byte(content), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (s *fakeCommits) SetRef(_ context.Context, ref, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refs[ref] = commit
+	return nil
+}
+
+func (s *fakeCommits) DeleteRef(_ context.Context, ref string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.refs, ref)
+	return nil
+}
+
+func (s *fakeCommits) Prune(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.prunes++
+	return nil
+}
+
+// fakeRecords keeps builds in memory and their files in a directory.
+type fakeRecords struct {
+	dir string
+
+	mu     sync.Mutex
+	ids    []string // newest first
+	builds map[string]Build
+	bad    map[string]error // id -> why it can't be read
+	added  []NewBuild
+}
+
+func (r *fakeRecords) Latest(ctx context.Context, arch string) (Build, error) {
+	r.mu.Lock()
+	ids := slices.Clone(r.ids)
+	r.mu.Unlock()
+	for _, id := range ids {
+		if b, err := r.Build(ctx, id, arch); err == nil {
+			return b, nil
+		}
+	}
+	return Build{}, fs.ErrNotExist
+}
+
+func (r *fakeRecords) Build(ctx context.Context, id, _ string) (Build, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := errors.Join(ctx.Err(), r.bad[id]); err != nil {
+		return Build{}, err
+	}
+	b, ok := r.builds[id]
+	if !ok {
+		return Build{}, fs.ErrNotExist
+	}
+	for kind, a := range b.Artifacts {
+		_, err := os.Stat(filepath.Join(b.Dir, a.File))
+		a.Local = err == nil
+		b.Artifacts[kind] = a
+	}
+	b.Artifacts = cloneMap(b.Artifacts)
+	return b, nil
+}
+
+func cloneMap(m map[string]Artifact) map[string]Artifact {
+	c := map[string]Artifact{}
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+func (r *fakeRecords) List(context.Context) ([]BuildRef, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var refs []BuildRef
+	for _, id := range r.ids {
+		refs = append(refs, BuildRef{ID: id, Arches: []string{arch}})
+	}
+	return refs, nil
+}
+
+func (r *fakeRecords) Add(_ context.Context, n NewBuild) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	dir := filepath.Join(r.dir, n.ID, n.Arch)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(n.Staging, dir); err != nil {
+		return err
+	}
+	b := Build{
+		ID: n.ID, Arch: n.Arch, Name: n.Name, Ref: n.Commit.Ref, Version: n.Commit.Version, Commit: n.Commit.Checksum,
+		InputHash: n.Commit.InputHash, ContentChecksum: n.Commit.ContentChecksum, GenVer: n.GenVer, CommitTime: n.Commit.Timestamp,
+		ImageInputChecksum: n.ImageInputChecksum, Dir: dir, Artifacts: map[string]Artifact{},
+	}
+	for _, a := range n.Artifacts {
+		b.Artifacts[a.Kind] = a
+	}
+	r.added, r.ids = append(r.added, n), append([]string{n.ID}, r.ids...)
+	r.builds[n.ID] = b
+	return nil
+}
+
+func (r *fakeRecords) AddArtifact(_ context.Context, id, _ string, a Artifact, file string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.builds[id]
+	if old, ok := b.Artifacts[a.Kind]; ok && old.SHA256 != a.SHA256 {
+		return fs.ErrExist
+	}
+	b.Artifacts = cloneMap(b.Artifacts)
+	b.Artifacts[a.Kind] = a
+	r.builds[id] = b
+	return os.Rename(file, filepath.Join(b.Dir, a.File))
+}
+
+func (r *fakeRecords) Prune(context.Context, PruneRequest) ([]BuildRef, error) { return nil, nil }
+func (r *fakeRecords) Tag(context.Context, string, string) error              { return nil }
+func (r *fakeRecords) Untag(context.Context, string) error                    { return nil }
+
+func (r *fakeRecords) FileName(kind, name, id, arch string) string {
+	suffix := map[string]string{"ostree": "tar", "qemu": "qcow2", "metal": "raw", "metal4k": "raw"}[kind]
+	return fmt.Sprintf("%s-%s-%s.%s.%s", name, id, kind, arch, suffix)
+}
