@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -53,7 +54,7 @@ func databases() []string {
 // key hashes all that decides what the appliance holds.
 func (c Config) key() (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "layout 1\n%q\n%q\n", c.Packages, excluded())
+	_, _ = fmt.Fprintf(h, "layout 1\n%q\n%q\n", c.Packages, excluded()) // a hash takes all
 	for _, path := range databases() {
 		if err := hashFile(h, path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
@@ -64,16 +65,17 @@ func (c Config) key() (string, error) {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))[:32], nil
+	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
 }
 
-func hashFile(w io.Writer, path string) error {
+// hashFile adds a file's bytes, and where they end.
+func hashFile(h hash.Hash, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // read only
-	n, err := io.Copy(w, f)
-	fmt.Fprintf(w, "\n%s %d\n", path, n)
+	n, err := io.Copy(h, f)
+	_, _ = fmt.Fprintf(h, "\n%s %d\n", path, n) // a hash takes all
 	return err
 }

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -39,6 +40,16 @@ func lock(ctx context.Context, path string) (func(), error) {
 	}
 }
 
+// keyLen is the length of an appliance's key in hex digits.
+const keyLen = 32
+
+// isName says whether a name is one of an appliance: its key. Everything else
+// in the directory is somebody else's.
+func isName(name string) bool {
+	_, err := hex.DecodeString(name)
+	return err == nil && len(name) == keyLen
+}
+
 // prune deletes all but the n newest appliances, and what builds that were
 // killed left behind. It needs the lock. A qemu that has an appliance open
 // keeps its bytes.
@@ -64,7 +75,9 @@ func prune(dir string, n int) error {
 			}
 			continue
 		}
-		all = append(all, used{path, info.ModTime()})
+		if isName(e.Name()) {
+			all = append(all, used{path, info.ModTime()})
+		}
 	}
 	slices.SortFunc(all, func(a, b used) int { return b.at.Compare(a.at) })
 	for _, a := range all[min(n, len(all)):] {

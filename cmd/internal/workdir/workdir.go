@@ -154,7 +154,6 @@ func (w *Workdir) assemble() error {
 func (w *Workdir) newMaker() *materialize.Maker {
 	cfg := compose.Config{Workdir: w.root, Arch: w.cfg.Arch, Container: w.cfg.Container}.WithDefaults()
 	commits := compose.NewOSTree(cfg)
-	cfg.Import = commits.Pull
 	config := materialize.ConfigDir{Dir: cfg.Dir, Overrides: cfg.Overrides}
 	if git := filepath.Join(w.root, "src", "config-git"); isDir(git) {
 		config.GitDir = git
@@ -163,7 +162,7 @@ func (w *Workdir) newMaker() *materialize.Maker {
 		Composer: w.composer(cfg),
 		Commits:  commits,
 		Disks: disk.New(disk.Config{
-			ConfigDir: cfg.Dir, CacheDir: w.StateDir(), Program: w.cfg.Program, Memory: w.cfg.Memory,
+			ConfigDir: cfg.Dir, CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program, Memory: w.cfg.Memory,
 		}),
 		Records: w.records, Runner: w.runner, Config: config,
 		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
