@@ -16,7 +16,7 @@ DEPS_DISK    := supermin qemu-system-x86 qemu-utils linux-image-cloud-amd64 gdis
                 e2fsprogs mtools grub-pc-bin grub-efi-amd64-bin grub-common
 DEPS_MOUNT   := fuse3
 DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod ca-certificates zstd cpio
-DEPS_TEST    := attr plocate rsync psmisc file python3 gcc libc6-dev
+DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev
 DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_DEMO)
 
 # Tools whose absence fails a test instead of skipping it.

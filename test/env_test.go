@@ -142,7 +142,7 @@ func newEnv(tb testing.TB) *env {
 	e.environ = append(os.Environ(), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "COSA_NO_KVM=1", "COSAFS_LINGER=100ms")
 	e.mkdir(e.mnt, e.os, filepath.Join(dir, "run"))
 	e.sh("cp", "-a", filepath.Join(makeOS(tb), "config"), e.os)
-	e.cosafs("init", filepath.Join(e.os, "config"), e.work)
+	e.cosafs("init", filepath.Join(e.os, "config"))
 	appliances := filepath.Join(shared.dir, "appliance")
 	e.mkdir(appliances, filepath.Join(e.work, "cache", "cosafs"))
 	if err := os.Symlink(appliances, filepath.Join(e.work, "cache", "cosafs", "appliance")); err != nil {
@@ -194,10 +194,7 @@ func (e *env) try(name string, args ...string) (stdout, stderr string, err error
 // cosafs runs the program on the working directory; it must succeed.
 func (e *env) cosafs(args ...string) string {
 	e.Helper()
-	if args[0] != "init" {
-		args = append([]string{"--workdir", e.work}, args...)
-	}
-	return e.sh(shared.cosafs, args...)
+	return e.sh(shared.cosafs, append([]string{"--workdir", e.work}, args...)...)
 }
 
 // refused runs the program, which must fail, and gives what it says.

@@ -75,7 +75,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := tinyos.Make(ctx, tinyos.Config{Dir: filepath.Join(d.dir, "os")}, d.out); err != nil {
 		return err
 	}
-	return d.cosa(ctx, "init", filepath.Join(d.dir, "os", "config"), d.work())
+	return d.cosa(ctx, "--workdir", d.work(), "init", filepath.Join(d.dir, "os", "config"))
 }
 
 func (d *demo) mount(ctx context.Context) error {
