@@ -82,3 +82,34 @@ func TestMovedBaseDisk(t *testing.T) {
 	w.open(t, Next, "qemu")
 	w.wantRuns(t, 1, 1, 2)
 }
+
+// Clearing deletes the oldest disks, but none that an image is being made of.
+func TestClearingKeepsHeldDisks(t *testing.T) {
+	w := newWorld(t)
+	var held string
+	w.disks.making = func(base string) {
+		if held != "" {
+			return
+		}
+		held = base
+		for range 6 {
+			id := w.build(t, BuildOptions{Force: true}).Build
+			w.open(t, id, "metal")
+		}
+		if _, err := os.Stat(held); err != nil {
+			t.Errorf("the disk in use: %v", err)
+		}
+	}
+	w.open(t, Next, "metal")
+	if n := len(w.bases(t)); n != 5 {
+		t.Errorf("%d disks are cached, want 4 and the one that was in use", n)
+	}
+	w.disks.making = nil
+	w.open(t, w.build(t, BuildOptions{Force: true}).Build, "metal")
+	if n := len(w.bases(t)); n != 4 {
+		t.Errorf("%d disks are cached, want 4", n)
+	}
+	if _, err := os.Stat(held); err == nil {
+		t.Error("the oldest disk is still there when nobody uses it")
+	}
+}

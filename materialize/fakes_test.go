@@ -198,6 +198,7 @@ type fakeDisks struct {
 	writes, makes int
 	sectors       []int
 	images        []string // image.json of each Write
+	making        func(base string)
 }
 
 func (d *fakeDisks) count(n *int) int {
@@ -230,6 +231,9 @@ func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk
 }
 
 func (d *fakeDisks) Make(_ context.Context, base BaseDisk, kind string, _ []byte, out string, _ *Task) error {
+	if d.making != nil {
+		d.making(base.Path)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.makes++
@@ -408,8 +412,8 @@ func (r *fakeRecords) AddArtifact(_ context.Context, id, _ string, a Artifact, f
 }
 
 func (r *fakeRecords) Prune(context.Context, PruneRequest) ([]BuildRef, error) { return nil, nil }
-func (r *fakeRecords) Tag(context.Context, string, string) error              { return nil }
-func (r *fakeRecords) Untag(context.Context, string) error                    { return nil }
+func (r *fakeRecords) Tag(context.Context, string, string) error               { return nil }
+func (r *fakeRecords) Untag(context.Context, string) error                     { return nil }
 
 func (r *fakeRecords) FileName(kind, name, id, arch string) string {
 	suffix := map[string]string{"ostree": "tar", "qemu": "qcow2", "metal": "raw", "metal4k": "raw"}[kind]
