@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
 	"cosafs/test/tinyos"
@@ -429,6 +431,20 @@ func TestDNFUnreachable(t *testing.T) {
 	_, err := b.try(t.Context(), materialize.ComposeRequest{})
 	if class, _ := materialize.ClassOf(err); class != materialize.ClassNetwork {
 		t.Errorf("a repository that does not answer: %v, class %s", err, class)
+	}
+}
+
+func TestDNFNoSpace(t *testing.T) {
+	b := newBench(t)
+	scratch := t.TempDir()
+	if err := unix.Mount("tmpfs", scratch, "tmpfs", 0, "size=12m"); err != nil {
+		t.Skipf("mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { b.do(unix.Unmount(scratch, unix.MNT_DETACH)) })
+	task := &materialize.Task{Scratch: scratch, Log: &b.log}
+	_, err := compose.NewDNF(b.cfg).Compose(t.Context(), materialize.ComposeRequest{Arch: "x86_64"}, task)
+	if class, hint := materialize.ClassOf(err); class != materialize.ClassSpace || hint == "" {
+		t.Errorf("a full disk: %v, class %s\n%s", err, class, b.log.String())
 	}
 }
 

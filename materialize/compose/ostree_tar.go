@@ -32,7 +32,8 @@ func (o *OSTree) Export(ctx context.Context, commit string, refs []string, out s
 	if err := o.ensure(ctx, repo, "archive"); err != nil {
 		return err
 	}
-	if err := o.pull(ctx, t, o.cfg.Repo, repo, commit); err != nil { // hard links
+	// Hard links; nobody needs this repository after a power failure.
+	if err := o.pull(ctx, t, o.cfg.Repo, repo, commit, "--disable-fsync"); err != nil {
 		return err
 	}
 	for _, ref := range refs {
