@@ -31,10 +31,7 @@ func (m *Maker) baseDisk(ctx context.Context, req DiskRequest, t Target, task *T
 		if !isAbsent(err) {
 			return base, release, err
 		}
-		stop := m.forward(ctx, w.Key, task)
-		_, err = m.Runner.Do(ctx, w, m.Linger)
-		stop()
-		if err != nil {
+		if _, err := m.Runner.Do(followAs(ctx, w.Title, task), w, m.Linger); err != nil {
 			return BaseDisk{}, nil, err
 		}
 	}

@@ -125,25 +125,38 @@ func (w *Workdir) Materialise(ctx context.Context, path string, tell func(materi
 	if err != nil {
 		return materialize.Result{}, err
 	}
-	defer w.tellEvents(ctx, tell)()
+	ctx, stop := follow(ctx, tell)
+	defer stop()
 	return w.maker.Make(ctx, t)
 }
 
-// tellEvents passes the runner's events on until the returned function is called.
-func (w *Workdir) tellEvents(ctx context.Context, tell func(materialize.Event)) func() {
+// follow gives a ctx with which the phases of the jobs that a call waits for go
+// to tell, one at a time, until the returned function is called. A reader that
+// is too slow misses some.
+func follow(ctx context.Context, tell func(materialize.Event)) (context.Context, func()) {
 	if tell == nil {
-		return func() {}
+		return ctx, func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	events := w.runner.Events(ctx)
+	events := make(chan materialize.Event, 64)
+	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for e := range events {
-			tell(e)
+		for {
+			select {
+			case e := <-events:
+				tell(e)
+			case <-stop:
+				return
+			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	task := &materialize.Task{Progress: func(phase string, fraction float64) {
+		select {
+		case events <- materialize.Event{Time: time.Now(), Phase: phase, Fraction: fraction}:
+		default:
+		}
+	}}
+	return materialize.Follow(ctx, task), func() { close(stop); <-done }
 }
 
 // parse turns a path of the tree into a target: BUILD/ARCH/NAME, where NAME is
@@ -221,7 +234,8 @@ func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(m
 	if err := w.checkKinds(kinds); err != nil {
 		return webui.BuildResult{}, err
 	}
-	defer w.tellEvents(ctx, tell)()
+	ctx, stop := follow(ctx, tell)
+	defer stop()
 	res, err := w.build(ctx, req, kinds)
 	res.Duration = time.Since(began)
 	return res, err
