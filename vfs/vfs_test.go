@@ -18,11 +18,11 @@ import (
 )
 
 // tree gives the default fixture as a tree, with the library behind.
-func tree(t *testing.T, opts vfs.Options) (*vfs.FS, *vfstest.Library) {
-	t.Helper()
-	lib, err := vfstest.NewLibrary(vfstest.Default(t), t.TempDir())
+func tree(tb testing.TB, opts vfs.Options) (*vfs.FS, *vfstest.Library) {
+	tb.Helper()
+	lib, err := vfstest.NewLibrary(vfstest.Default(tb), tb.TempDir())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return vfs.New(lib, opts), lib
 }
@@ -259,8 +259,8 @@ func FuzzLookup(f *testing.F) {
 	for _, s := range []string{"", ".", "..", "/", "43.1/../43.2", "43.1/x86_64/qemu.qcow2", "latest/x86_64/meta.json", "next/x86_64/..", "a\x00b", "latest/latest", ".cosafs/jobs/../status"} {
 		f.Add(s)
 	}
+	tree, lib := tree(f, vfs.Options{})
 	f.Fuzz(func(t *testing.T, path string) {
-		tree, lib := tree(t, vfs.Options{})
 		n, at, err := tree.Follow(t.Context(), path)
 		if err == nil {
 			if _, err := n.Attr(t.Context()); err != nil {

@@ -37,7 +37,19 @@ func mount(ctx context.Context, dir string, tree *vfs.FS, args []string) (vfstes
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, func() any { return s.Stats() }, nil
+	return mounted{s}, func() any { return s.Stats() }, nil
+}
+
+// mounted is a mount of a child, which ends after it: so it does not matter
+// that only root may cut the connection to those who still use it.
+type mounted struct{ *fusefs.Server }
+
+func (m mounted) Unmount(ctx context.Context) error {
+	err := m.Server.Unmount(ctx)
+	if os.Geteuid() != 0 && errors.Is(err, os.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 // needFUSE skips where nothing can be mounted.

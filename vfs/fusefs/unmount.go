@@ -51,7 +51,10 @@ func Unmount(ctx context.Context, dir string) error {
 
 // Unmount takes the mount away and waits until nothing of the server runs any
 // more. Opens that wait end with ENODEV. It never hangs: a mount that stays
-// busy is detached, a connection that stays open is cut.
+// busy is detached, a connection that stays open is cut. Where this process may
+// not cut it (users, if nobody mounted the FUSE control file system) the error
+// is fs.ErrPermission: the place is free, but files in use are served until
+// their users close them or this process ends.
 func (s *Server) Unmount(ctx context.Context) error {
 	s.closeOnce.Do(func() { close(s.closing) })
 	err := Unmount(ctx, s.dir)

@@ -46,11 +46,11 @@ type Case struct {
 var defaultFixture []byte
 
 // Default is the fixture that the cases run on.
-func Default(t *testing.T) Fixture {
-	t.Helper()
+func Default(tb testing.TB) Fixture {
+	tb.Helper()
 	f, err := Parse(defaultFixture)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
