@@ -14,7 +14,7 @@ const aliasPrefix = "buildextend-"
 // arrange puts a command line into the only order that the flag parser takes:
 // options before arguments, global options before the command. People write
 // "cosafs ls 41.1 --all --json", and so do cosa's scripts.
-func arrange(app *cli.App, args []string) []string {
+func arrange(app *cli.App, args []string) ([]string, error) {
 	a := arranger{global: app.Flags}
 	rest := args[1:]
 	for len(rest) > 0 {
@@ -24,7 +24,10 @@ func arrange(app *cli.App, args []string) []string {
 			a.plain = append(a.plain, rest[1:]...)
 			rest = nil
 		case len(arg) > 1 && arg[0] == '-':
-			rest = a.option(rest)
+			var err error
+			if rest, err = a.option(rest); err != nil {
+				return nil, err
+			}
 		default:
 			a.word(app, arg)
 			rest = rest[1:]
@@ -32,13 +35,13 @@ func arrange(app *cli.App, args []string) []string {
 	}
 	line := append([]string{args[0]}, a.front...)
 	if a.name == "" {
-		return append(line, a.options...)
+		return append(line, a.options...), nil
 	}
 	line = append(append(line, a.name), a.options...)
 	if a.command != nil {
 		line = append(line, "--")
 	}
-	return append(line, a.plain...)
+	return append(line, a.plain...), nil
 }
 
 // An arranger sorts the words of a command line.
@@ -66,7 +69,7 @@ func (a *arranger) word(app *cli.App, arg string) {
 
 // option takes an option with its value, and gives what is left. An option
 // that nobody knows goes to the parser, which complains.
-func (a *arranger) option(rest []string) []string {
+func (a *arranger) option(rest []string) ([]string, error) {
 	name, _, joined := strings.Cut(strings.TrimLeft(rest[0], "-"), "=")
 	var own []cli.Flag
 	if a.command != nil {
@@ -79,11 +82,14 @@ func (a *arranger) option(rest []string) []string {
 		}
 	}
 	n := 1
-	if _, isBool := flag.(*cli.BoolFlag); flag != nil && !isBool && !joined && len(rest) > 1 {
+	if _, isBool := flag.(*cli.BoolFlag); flag != nil && !isBool && !joined {
 		n = 2
 	}
+	if len(rest) < n { // the parser would take the command's name for the value
+		return nil, usagef(a.name, "option %s needs a value", rest[0])
+	}
 	*to = append(*to, rest[:n]...)
-	return rest[n:]
+	return rest[n:], nil
 }
 
 // find gives the flag of a name, or nil.

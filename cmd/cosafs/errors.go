@@ -69,6 +69,9 @@ func hintf(err error, format string, args ...any) error {
 
 // report tells err and gives the exit code that it means.
 func (p *program) report(ctx context.Context, err error) int {
+	if err == nil {
+		err = p.lost
+	}
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -93,8 +96,8 @@ var errReported = errors.New("reported")
 
 // complain writes the error and what to do about it. -q doesn't silence errors.
 func (p *program) complain(err error) {
-	fmt.Fprintf(p.stderr, "cosafs: %v\n", err)
-	fmt.Fprintf(p.stderr, "hint: %s\n", hintFor(err))
+	printTo(p.stderr, "cosafs: %v\n", err)
+	printTo(p.stderr, "hint: %s\n", hintFor(err))
 }
 
 // hintFor gives the hint nearest to the cause, or the general one for what err is.

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -25,12 +24,16 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	if guest.IsInit() { // the kernel of an appliance starts us without arguments
 		if err := guest.Main(ctx); err != nil {
-			fmt.Fprintln(stderr, "cosafs:", err)
+			printTo(stderr, "cosafs: %v\n", err)
 			return exitFailure
 		}
 		return exitOK
 	}
 	p := newProgram(stdin, stdout, stderr, env)
 	app := p.app()
-	return p.report(ctx, app.RunContext(ctx, arrange(app, args)))
+	line, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, line)
+	}
+	return p.report(ctx, err)
 }

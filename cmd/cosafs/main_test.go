@@ -166,3 +166,17 @@ func TestRedraw(t *testing.T) {
 		})
 	}
 }
+
+// Output that could not be written is a failure, not a success.
+func TestFullDiskIsAFailure(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = full.Close() }()
+	var stderr strings.Builder
+	code := run(t.Context(), []string{"cosafs", "version"}, nil, full, &stderr, []string{"HOME=" + t.TempDir()})
+	if code != exitFailure || !strings.Contains(stderr.String(), "\nhint: ") {
+		t.Errorf("exit code %d, stderr %q", code, stderr.String())
+	}
+}

@@ -20,6 +20,7 @@ type program struct {
 	stdout, stderr io.Writer
 	env            map[string]string
 	cfg            Config
+	lost           error // the first write of data that failed
 }
 
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, environ []string) *program {
@@ -52,16 +53,26 @@ func (p *program) loggerTo(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// say prints a line of data. A reader who is gone ends the program by SIGPIPE;
-// other errors have nobody to go to.
-func (p *program) say(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
+// say prints a line of data.
+func (p *program) say(format string, args ...any) { p.write(fmt.Sprintf(format+"\n", args...)) }
+
+// write prints data. A reader who is gone ends the program by SIGPIPE; other
+// errors, such as a full disk, are told at the end.
+func (p *program) write(text string) {
+	if _, err := io.WriteString(p.stdout, text); err != nil && p.lost == nil {
+		p.lost = fmt.Errorf("write output: %w", err)
+	}
+}
 
 // talk prints a line for the person who watches, unless -q was given.
 func (p *program) talk(format string, args ...any) {
 	if !p.cfg.Quiet {
-		fmt.Fprintf(p.stderr, format+"\n", args...)
+		printTo(p.stderr, format+"\n", args...)
 	}
 }
+
+// printTo writes to a person. Where that fails there is nobody to tell.
+func printTo(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // data prints v as JSON when --json was given, else as text does.
 func (p *program) data(v any, text func()) error {
@@ -69,9 +80,12 @@ func (p *program) data(v any, text func()) error {
 		text()
 		return nil
 	}
-	enc := json.NewEncoder(p.stdout)
-	enc.SetIndent("", "    ") // as cosa's own files
-	return enc.Encode(v)
+	doc, err := json.MarshalIndent(v, "", "    ") // as cosa's own files
+	if err != nil {
+		return fmt.Errorf("print as JSON: %w", err)
+	}
+	p.say("%s", doc)
+	return nil
 }
 
 // terminal gives the descriptor of w if it is a terminal.

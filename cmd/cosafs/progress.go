@@ -17,6 +17,7 @@ import (
 type progress struct {
 	w     io.Writer
 	quiet bool
+	chat  bool // also what jobs say beside their phases
 	fd    int
 	tty   bool
 	start time.Time
@@ -25,12 +26,13 @@ type progress struct {
 
 	mu    sync.Mutex        // guards the fields below and the terminal's line
 	last  materialize.Event // the newest with a phase
+	told  map[string]string // job -> its phase told last, where there is no terminal
 	drawn bool
 }
 
 // newProgress starts to show progress on standard error, until done is called.
 func (p *program) newProgress() *progress {
-	g := &progress{w: p.stderr, quiet: p.cfg.Quiet, start: time.Now(), stop: make(chan struct{})}
+	g := &progress{w: p.stderr, quiet: p.cfg.Quiet, chat: p.cfg.Verbose, start: time.Now(), stop: make(chan struct{}), told: map[string]string{}}
 	g.fd, g.tty = terminal(p.stderr)
 	if g.tty && !g.quiet {
 		g.clock.Go(g.tick)
@@ -61,20 +63,20 @@ func (g *progress) tell(e materialize.Event) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e.Message != "" {
+	if e.Message != "" && g.chat {
 		g.wipe()
-		fmt.Fprintln(g.w, e.Message)
+		printTo(g.w, "%s\n", e.Message)
 	}
 	if e.Phase == "" {
 		return
 	}
-	news := e.Phase != g.last.Phase
 	g.last = e
 	switch {
 	case g.tty:
 		g.draw()
-	case news:
-		fmt.Fprintf(g.w, "%8s %4s %s\n", g.elapsed(), percent(e.Fraction), e.Phase)
+	case g.told[e.Job] != e.Phase:
+		g.told[e.Job] = e.Phase
+		printTo(g.w, "%8s %4s %s\n", g.elapsed(), percent(e.Fraction), e.Phase)
 	}
 }
 
@@ -90,7 +92,7 @@ func (g *progress) done() {
 // wipe clears the terminal's line. The caller holds mu.
 func (g *progress) wipe() {
 	if g.drawn {
-		fmt.Fprint(g.w, "\r\x1b[K")
+		printTo(g.w, "\r\x1b[K")
 		g.drawn = false
 	}
 }
@@ -108,7 +110,7 @@ func (g *progress) draw() {
 	if runes := []rune(line); len(runes) >= width {
 		line = string(runes[:width-1])
 	}
-	fmt.Fprint(g.w, "\r\x1b[K"+line)
+	printTo(g.w, "\r\x1b[K%s", line)
 	g.drawn = true
 }
 

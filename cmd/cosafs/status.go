@@ -50,7 +50,7 @@ func (p *program) status(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.data(rep, func() { fmt.Fprint(p.stdout, statusText(rep)) })
+		return p.data(rep, func() { p.write(statusText(rep)) })
 	})
 }
 
@@ -110,7 +110,7 @@ func (p *program) watch(ctx context.Context) error {
 				return err
 			}
 			text := statusText(rep)
-			fmt.Fprint(p.stdout, redraw(shown, text, tty))
+			p.write(redraw(shown, text, tty))
 			shown = text
 			return nil
 		})

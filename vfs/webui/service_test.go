@@ -56,6 +56,7 @@ func dial(t *testing.T, s webui.Service) *webui.Client {
 
 func TestServiceAnswers(t *testing.T) {
 	both(t, func(t *testing.T, s webui.Service, _ *fake) {
+		t.Helper()
 		ctx, ref := t.Context(), newFake()
 		same(t, "Status", first(ref.Status(ctx)), first(s.Status(ctx)))
 		same(t, "Builds", first(ref.Builds(ctx)), first(s.Builds(ctx)))
@@ -70,6 +71,7 @@ func TestServiceAnswers(t *testing.T) {
 
 func TestServiceTakesArguments(t *testing.T) {
 	both(t, func(t *testing.T, s webui.Service, f *fake) {
+		t.Helper()
 		ctx := t.Context()
 		ok(t, s.Cancel(ctx, "odd/id"))
 		ok(t, s.Retry(ctx, "next/x86_64/qemu.qcow2"))
@@ -85,6 +87,7 @@ func TestServiceTakesArguments(t *testing.T) {
 
 func TestBuildTellsEventsThenResult(t *testing.T) {
 	both(t, func(t *testing.T, s webui.Service, f *fake) {
+		t.Helper()
 		var got []float64
 		req := webui.BuildRequest{Force: true, Version: "41.2", Kinds: []string{"qemu", "metal"}}
 		res, err := s.Build(t.Context(), req, func(e materialize.Event) { got = append(got, e.Fraction) })
@@ -102,6 +105,7 @@ func TestBuildTellsEventsThenResult(t *testing.T) {
 
 func TestLogKeepsBytes(t *testing.T) {
 	both(t, func(t *testing.T, s webui.Service, _ *fake) {
+		t.Helper()
 		var b bytes.Buffer
 		ok(t, s.Log(t.Context(), "j", true, &b))
 		same(t, "log", "one\ntwo\xff\n", b.String())
@@ -125,6 +129,7 @@ func TestErrorsKeepClassHintAndSentinel(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, s webui.Service, f *fake) {
+				t.Helper()
 				f.fail = cause
 				err := call(t.Context(), s)
 				class, hint := materialize.ClassOf(err)
@@ -141,6 +146,7 @@ func TestErrorsKeepClassHintAndSentinel(t *testing.T) {
 
 func TestClientGoneCancelsRequest(t *testing.T) {
 	both(t, func(t *testing.T, s webui.Service, f *fake) {
+		t.Helper()
 		f.block = true
 		ctx, cancel := context.WithCancel(t.Context())
 		got := make(chan error, 1)

@@ -15,7 +15,7 @@ import (
 // runtime gives a socket directory of the test's own, with a short path.
 func runtime(t *testing.T) webui.Runtime {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "s")
+	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	run, err := os.MkdirTemp("", "d")
+	run, err := os.MkdirTemp("", "d") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +115,14 @@ func (w *world) mount(_ context.Context, _ daemon.Backend, req webui.MountReques
 }
 
 // byHand takes a mount away as umount(8) does.
-func (w *world) byHand(dir string) {
+func (w *world) byHand(t *testing.T, dir string) {
+	t.Helper()
 	w.mu.Lock()
 	m := w.mounts[dir]
 	w.mu.Unlock()
-	_ = m.Unmount(nil) //nolint:staticcheck // the fake needs no ctx
+	if err := m.Unmount(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // start runs the daemon until ready, and gives a client.
@@ -131,7 +134,7 @@ func (w *world) start(t *testing.T, ctx context.Context) *webui.Client { //nolin
 	case err := <-w.ended:
 		t.Fatalf("daemon ended: %v", err)
 	}
-	c, _, err := w.cfg.Runtime.Dial(t.Context(), w.cfg.Workdir)
+	c, _, err := w.cfg.Runtime.Dial(ctx, w.cfg.Workdir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +176,7 @@ func TestDaemonEndsWithItsLastMount(t *testing.T) {
 	if err := c.Unmount(t.Context(), "/nowhere"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Unmount of another place: %v, want fs.ErrNotExist", err)
 	}
-	w.byHand(second)
+	w.byHand(t, second)
 	w.wait(t)
 }
 
@@ -181,7 +184,7 @@ func TestDaemonWaitsForJobs(t *testing.T) {
 	w := newWorld(t)
 	w.backend.set(1)
 	c := w.start(t, t.Context())
-	w.byHand(w.cfg.First.Dir)
+	w.byHand(t, w.cfg.First.Dir)
 	// A job runs, so the daemon goes on answering without any mount.
 	for st, err := c.Status(t.Context()); ; st, err = c.Status(t.Context()) {
 		if err != nil {
