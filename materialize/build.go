@@ -33,7 +33,7 @@ func (m *Maker) Build(ctx context.Context, o BuildOptions) (Result, error) {
 			return Result{}, err
 		}
 	}
-	in, err := m.inputsNow(ctx)
+	in, err := m.InputsNow(ctx)
 	if err != nil {
 		return Result{}, err
 	}

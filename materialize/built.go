@@ -22,7 +22,7 @@ func (m *Maker) builtPath(in InputState) string {
 // that finds nothing changed, so errors are only told. Inputs that changed while
 // they were composed gave nothing: nobody knows which of both the engine read.
 func (b *building) remember(ctx context.Context, id string) {
-	now, err := b.inputsNow(ctx)
+	now, err := b.InputsNow(ctx)
 	if err == nil && now.Key != b.in.Key {
 		err = errors.New("the configuration was changed while it was composed")
 	}

@@ -50,7 +50,7 @@ func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
 	if err := m.makeable(t); err != nil {
 		return Result{}, err
 	}
-	in, err := m.inputsNow(ctx)
+	in, err := m.InputsNow(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -89,9 +89,9 @@ func (m *Maker) Inputs(ctx context.Context) (InputState, error) {
 	return m.inputs.get(m.now, inputsFresh, func() (InputState, error) { return m.readInputs(ctx) })
 }
 
-// inputsNow gives the inputs as they were at some moment after the call: what is
+// InputsNow gives the inputs as they were at some moment after the call: what is
 // built from them must hold what a person saved just before.
-func (m *Maker) inputsNow(ctx context.Context) (InputState, error) {
+func (m *Maker) InputsNow(ctx context.Context) (InputState, error) {
 	return m.inputs.get(m.now, 0, func() (InputState, error) { return m.readInputs(ctx) })
 }
 

@@ -150,7 +150,9 @@ func TestImpatientCallerSpoilsNothing(t *testing.T) {
 func TestFailureIsRememberedAndRetried(t *testing.T) {
 	w := newWorld(t)
 	target := Target{Build: Next, Arch: arch, Kind: "qemu"}
-	w.composer.set(func(c *fakeComposer) { c.err = Fail(ClassPackage, "compose", "name another package", errors.New("no package foo")) })
+	w.composer.set(func(c *fakeComposer) {
+		c.err = Fail(ClassPackage, "compose", "name another package", errors.New("no package foo"))
+	})
 	for range 3 {
 		_, err := w.Make(t.Context(), target)
 		if class, hint := ClassOf(err); class != ClassPackage || hint != "name another package" {

@@ -1,8 +1,10 @@
 package workdir
 
 import (
+	"slices"
 	"sync"
 
+	"cosafs/materialize"
 	"cosafs/vfs"
 )
 
@@ -24,11 +26,24 @@ func (h *handles) add(id string, n int) {
 	}
 }
 
-// busy says whether somebody holds a file of the build open.
+// busy says whether somebody holds a file of the build open, or a job of this
+// machine makes one.
 func (w *Workdir) busy(id string) bool {
-	w.handles.mu.Lock()
-	defer w.handles.mu.Unlock()
-	return w.handles.open[id] > 0
+	if w.handles.has(id) {
+		return true
+	}
+	return slices.ContainsFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return j.Target.Build == id && active(j) })
+}
+
+func (h *handles) has(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open[id] > 0
+}
+
+// active says whether a job waits or runs.
+func active(j materialize.JobInfo) bool {
+	return j.State == materialize.JobWaiting || j.State == materialize.JobRunning
 }
 
 // heldBlob is a blob whose build is busy until it is closed.

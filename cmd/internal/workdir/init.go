@@ -2,6 +2,7 @@ package workdir
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,12 +33,16 @@ func Init(ctx context.Context, c InitConfig) error {
 	if err := refuseFull(dir, c.Force); err != nil {
 		return err
 	}
-	for _, d := range []string{"src", "cache", "tmp", "builds", "overrides/rpm", "overrides/rootfs"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return materialize.Fail(materialize.ClassConfig, "init "+dir, "choose a directory that you can write to", err)
-		}
+	if err := makeDirs(dir, "src"); err != nil {
+		return err
 	}
 	if err := bringConfig(ctx, c, filepath.Join(dir, "src", "config")); err != nil {
+		// Without these the next try, with a better URL, needs no --force.
+		_ = os.Remove(filepath.Join(dir, "src")) // removes only what is empty
+		_ = os.Remove(dir)
+		return err
+	}
+	if err := makeDirs(dir, "cache", "tmp", "builds", "overrides/rpm", "overrides/rootfs"); err != nil {
 		return err
 	}
 	if err := writeVariant(dir, c.Variant); err != nil {
@@ -46,12 +51,24 @@ func Init(ctx context.Context, c InitConfig) error {
 	return writeNew(filepath.Join(dir, "builds", "builds.json"), index.NewBuilds().Bytes())
 }
 
+func makeDirs(dir string, names ...string) error {
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return materialize.Fail(materialize.ClassConfig, "init "+dir, "choose a directory that you can write to", err)
+		}
+	}
+	return nil
+}
+
 func writeVariant(dir, variant string) error {
 	if variant == "" {
 		return nil
 	}
-	doc := fmt.Sprintf("{\"coreos-assembler.config-variant\": %q}", variant)
-	return os.WriteFile(filepath.Join(dir, "src", "config.json"), []byte(doc), 0o644)
+	doc, err := json.Marshal(map[string]string{"coreos-assembler.config-variant": variant})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "src", "config.json"), doc, 0o644)
 }
 
 // refuseFull refuses a directory that holds anything but dot files.

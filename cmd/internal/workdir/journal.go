@@ -2,80 +2,134 @@ package workdir
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"cosafs/index"
 )
 
-// A journal remembers which builds are being published, so that a process that
-// was killed between two steps of it is followed by one that does the rest.
+// A journal remembers what is being published, so that a process that was
+// killed between two steps of it is followed by one that does the rest. A note
+// is locked with flock(2) while its process lives: the kernel drops that at any
+// exit, and nobody finishes what another one is still doing.
 type journal struct{ dir string }
 
-// begin notes a build; the returned function strikes it out.
-func (j journal) begin(id, arch string) (func() error, error) {
+// A note says what is being published: a build, or one more file of it.
+type note struct {
+	ID   string `json:"id"`
+	Arch string `json:"arch"`
+	File string `json:"file,omitempty"`
+}
+
+// An openNote is a note of this process, which strikes it out or leaves it to
+// the next [records.recover].
+type openNote struct{ f *os.File }
+
+func (n openNote) strike() error { return errors.Join(removeIfThere(n.f.Name()), n.f.Close()) }
+func (n openNote) leave() error  { return n.f.Close() }
+
+// begin writes a note.
+func (j journal) begin(n note) (openNote, error) {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return openNote{}, err
+	}
 	if err := os.MkdirAll(j.dir, 0o755); err != nil {
-		return nil, err
+		return openNote{}, err
 	}
-	path := filepath.Join(j.dir, id+" "+arch)
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
-		return nil, err
+	f, err := j.create()
+	if err != nil {
+		return openNote{}, err
 	}
-	return func() error { return os.Remove(path) }, nil
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync()); err != nil {
+		return openNote{}, errors.Join(err, openNote{f}.strike())
+	}
+	return openNote{f}, nil
 }
 
-// pending lists the notes that were not struck out, by file name.
-func (j journal) pending() ([]string, error) {
-	entries, err := os.ReadDir(j.dir)
-	if isAbsent(err) {
-		return nil, nil
+// create makes an empty locked file. One that a recovery found before it was
+// locked is gone, and another one is made.
+func (j journal) create() (*os.File, error) {
+	for {
+		f, err := os.CreateTemp(j.dir, "note-*")
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if _, gone := os.Lstat(f.Name()); err == nil && gone == nil {
+			return f, nil
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
 	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names, err
 }
 
-// recover finishes what a killed process was publishing: a build whose
-// directory stands is complete (it came by one rename) and gets listed. Then it
-// clears what dead processes of ours left in builds/.
+// recover finishes what killed processes were publishing, then clears what they
+// left in builds/. What can't be finished now keeps its note.
 func (r *records) recover(ctx context.Context) error {
-	names, err := r.journal.pending()
+	paths, err := filepath.Glob(filepath.Join(r.journal.dir, "note-*"))
+	for _, path := range paths {
+		err = errors.Join(err, r.finish(ctx, path))
+	}
+	return errors.Join(err, r.builds.Sweep(ctx))
+}
+
+// finish does the rest of one note, unless its process lives.
+func (r *records) finish(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return ifPresent(err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil // it lives
+	}
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		id, arch, ok := strings.Cut(name, " ")
-		if ok && isDir(r.path(id+"/"+arch)) {
-			if err := r.relist(ctx, id, arch); err != nil {
-				return err
-			}
-		}
-		if err := removeIfThere(filepath.Join(r.journal.dir, name)); err != nil {
-			return err
-		}
+	var n note
+	if json.Unmarshal(text, &n) != nil || !index.ValidName(n.ID) || !index.ValidName(n.Arch) {
+		return removeIfThere(path) // cut short: nothing had begun
 	}
-	return r.builds.Sweep(ctx)
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !isAbsent(err) {
+	if err := r.complete(ctx, n); err != nil {
 		return err
 	}
-	return nil
+	return removeIfThere(path)
 }
 
-func (r *records) relist(ctx context.Context, id, arch string) error {
-	list, err := r.list(ctx)
-	if err != nil {
+// complete lists a build whose directory stands, which is complete because it
+// came by one rename; and takes away a file that no meta.json records, which the
+// next one of its name would otherwise be refused for.
+func (r *records) complete(ctx context.Context, n note) error {
+	dir := r.path(r.dirOf(ctx, n.ID, n.Arch))
+	switch {
+	case !isDir(dir):
+		return nil
+	case n.File == "":
+		return r.enlist(ctx, n.ID, n.Arch)
+	}
+	meta, err := r.meta(ctx, dir)
+	if err != nil || namesFile(meta, n.File) || !index.ValidName(n.File) || strings.HasPrefix(n.File, ".") {
 		return err
 	}
-	for _, a := range list.Arches(index.BuildID(id)) {
-		if string(a) == arch {
-			return r.pointLatest(ctx)
-		}
+	return removeIfThere(filepath.Join(dir, n.File))
+}
+
+func removeIfThere(path string) error { return ifPresent(os.Remove(path)) }
+
+// ifPresent gives err unless it says that something is not there.
+func ifPresent(err error) error {
+	if isAbsent(err) {
+		return nil
 	}
-	return r.enlist(ctx, id, arch)
+	return err
 }

@@ -132,7 +132,7 @@ func (w *Workdir) target(e vfs.Entry) materialize.Target {
 // Refresh implements [vfs.Library].
 func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 	if e.State == materialize.StateLocal && e.Build != materialize.Next {
-		return e, nil
+		return w.stat(ctx, e)
 	}
 	now, err := w.Resolve(ctx, e.Build, e.Arch, e.Name)
 	if err != nil {
@@ -142,6 +142,25 @@ func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 		return e, fmt.Errorf("next/%s/%s: the configuration changed: %w", e.Arch, e.Name, vfs.ErrStale)
 	}
 	return now, nil
+}
+
+// stat gives a file of the build directory as it is now: metadata files are
+// replaced while builds go on.
+func (w library) stat(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
+	st, err := os.Lstat(w.file(ctx, e))
+	if err != nil {
+		return e, err
+	}
+	e.Size = st.Size()
+	if e.Kind == "" {
+		e.ModTime = st.ModTime()
+	}
+	return e, nil
+}
+
+// file is where a listed file lies on this machine.
+func (w library) file(ctx context.Context, e vfs.Entry) string {
+	return filepath.Join(w.records.root, w.records.dirOf(ctx, e.Build, e.Arch), e.Name)
 }
 
 // Buildable implements [vfs.Library].
@@ -164,8 +183,11 @@ func (w library) Progress(e vfs.Entry) (float64, bool) {
 // Open implements [vfs.Library].
 func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if e.Kind == "" || (e.State == materialize.StateLocal && e.Build != materialize.Next) {
-		b, err := openBlob(filepath.Join(w.records.root, w.records.dirOf(ctx, e.Build, e.Arch), e.Name))
+		b, err := openBlob(w.file(ctx, e))
 		return w.hold(e.Build, b, err)
+	}
+	if err := w.stillNext(ctx, e); err != nil {
+		return nil, err
 	}
 	r, err := w.maker.Make(ctx, w.target(e))
 	if err != nil {
@@ -173,6 +195,20 @@ func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	}
 	b, err := openBlob(r.Path)
 	return w.hold(r.Build, b, err)
+}
+
+// stillNext gives vfs.ErrStale for a file of next/ whose inputs changed since:
+// other bytes must not come under its inode. The configuration's own error, if
+// it can't be read, tells more.
+func (w library) stillNext(ctx context.Context, e vfs.Entry) error {
+	if e.Build != materialize.Next {
+		return nil
+	}
+	in, err := w.maker.InputsNow(ctx)
+	if err == nil && in.Key != e.Inputs {
+		err = fmt.Errorf("next/%s/%s: the configuration changed: %w", e.Arch, e.Name, vfs.ErrStale)
+	}
+	return err
 }
 
 // fileBlob is a complete file of the build directory.

@@ -36,7 +36,7 @@ func newMeta(n materialize.NewBuild) (*index.Meta, error) {
 }
 
 func imageOf(a materialize.Artifact) index.Image {
-	return index.Image{Path: a.File, SHA256: a.SHA256, Size: a.Size, UncompressedSize: -1, SkipCompression: a.SkipCompression}
+	return index.Image{Path: a.File, SHA256: a.SHA256, Size: a.Size, UncompressedSize: -1, SkipCompression: a.SkipCompression || index.SkipCompression(index.Kind(a.Kind))}
 }
 
 // metaWriter sets keys until one fails.
@@ -107,7 +107,7 @@ func buildOf(id, arch, dir string, m *index.Meta, packages []materialize.Package
 		ID: id, Arch: arch, Name: m.Name(), Ref: m.Ref(), Version: m.Version(), Commit: m.Commit(),
 		ContentChecksum: m.ContentChecksum(), InputHash: m.InputHash(),
 		ImageInputChecksum: m.ImageInputChecksum(), ImageConfigChecksum: m.ImageConfigChecksum(),
-		GenVer: m.GenVer(), Time: m.BuildTime(), Dir: dir, Packages: packages,
+		GenVer: m.GenVer(), Time: m.BuildTime(), CommitTime: m.Timestamp(), Dir: dir, Packages: packages,
 		Artifacts: map[string]materialize.Artifact{},
 	}
 }

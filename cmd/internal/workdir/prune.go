@@ -24,56 +24,87 @@ func (r *records) Prune(ctx context.Context, req materialize.PruneRequest) ([]ma
 	if err != nil || req.Dry || len(doomed) == 0 {
 		return doomed, err
 	}
-	err = r.update(ctx, func(list *index.Builds) error {
-		for _, b := range doomed {
-			list.Remove(index.BuildID(b.ID))
-		}
-		list.Bump(r.now())
-		return nil
-	})
-	if err != nil {
+	if doomed, err = r.delist(ctx, doomed); err != nil {
 		return nil, err
 	}
 	defer r.onChange()
-	if err := r.pointLatest(ctx); err != nil {
-		return nil, err
-	}
+	err = r.pointLatest(ctx)
 	for _, b := range doomed {
 		err = errors.Join(err, r.builds.RemoveBuild(ctx, b.ID))
 	}
 	return doomed, err
 }
 
-// choosePruned decides which builds go; it is pure.
+// delist takes builds off the list. One that was tagged since it was chosen
+// stays; the others are returned.
+func (r *records) delist(ctx context.Context, doomed []materialize.BuildRef) ([]materialize.BuildRef, error) {
+	var gone []materialize.BuildRef
+	err := r.update(ctx, func(list *index.Builds) error {
+		for _, b := range doomed {
+			tagged := slices.ContainsFunc(list.Tags(), func(t index.Tag) bool { return string(t.Target) == b.ID })
+			if !tagged && list.Remove(index.BuildID(b.ID)) > 0 {
+				gone = append(gone, b)
+			}
+		}
+		if len(gone) > 0 {
+			list.Bump(r.now())
+		}
+		return nil
+	})
+	return gone, err
+}
+
+// choosePruned decides which builds go; it is pure but for req.Busy. A build
+// whose age nobody knows, because its meta.json is damaged, is not chosen.
 func choosePruned(all []materialize.BuildRef, req materialize.PruneRequest) ([]materialize.BuildRef, error) {
+	busy := func(id string) bool { return req.Busy != nil && req.Busy(id) }
 	if len(req.Builds) > 0 {
-		return chooseNamed(all, req.Builds)
+		return chooseNamed(all, req.Builds, busy)
 	}
 	if req.Keep <= 0 {
 		return nil, nil
 	}
-	candidates := slices.DeleteFunc(slices.Clone(all), func(b materialize.BuildRef) bool { return !b.Local || len(b.Tags) > 0 })
+	candidates := slices.DeleteFunc(slices.Clone(all), func(b materialize.BuildRef) bool {
+		return !b.Local || len(b.Tags) > 0 || b.Time.IsZero() || busy(b.ID)
+	})
 	slices.SortStableFunc(candidates, func(a, b materialize.BuildRef) int { return b.Time.Compare(a.Time) })
-	if len(candidates) <= req.Keep {
-		return nil, nil
-	}
-	return slices.DeleteFunc(candidates[req.Keep:], func(b materialize.BuildRef) bool { return req.Busy != nil && req.Busy(b.ID) }), nil
+	return candidates[min(req.Keep, len(candidates)):], nil
 }
 
-func chooseNamed(all []materialize.BuildRef, ids []string) ([]materialize.BuildRef, error) {
+// chooseNamed gives the builds that were asked for by name, or says why one of
+// them can't go.
+func chooseNamed(all []materialize.BuildRef, ids []string, busy func(string) bool) ([]materialize.BuildRef, error) {
 	var doomed []materialize.BuildRef
-	for _, id := range ids {
-		i := slices.IndexFunc(all, func(b materialize.BuildRef) bool { return b.ID == id })
-		switch {
-		case i < 0:
-			return nil, fmt.Errorf("build %s: %w", id, fs.ErrNotExist)
-		case len(all[i].Tags) > 0:
-			return nil, materialize.Fail(materialize.ClassConfig, "prune "+id, "take the tag away first: cosafs tag --delete "+all[i].Tags[0],
-				fmt.Errorf("it has the tag %s: %w", all[i].Tags[0], fs.ErrPermission))
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
 		}
-		doomed = append(doomed, all[i])
+		at := slices.IndexFunc(all, func(b materialize.BuildRef) bool { return b.ID == id })
+		if at < 0 {
+			return nil, materialize.Fail(materialize.ClassConfig, "prune "+id, "see the builds with: cosafs list", fs.ErrNotExist)
+		}
+		if err := mayGo(all[at], busy); err != nil {
+			return nil, err
+		}
+		doomed = append(doomed, all[at])
 	}
 	return doomed, nil
+}
+
+func mayGo(b materialize.BuildRef, busy func(string) bool) error {
+	why, hint := "", ""
+	switch {
+	case !b.Local:
+		return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, "delete it where it is stored",
+			fmt.Errorf("its directory is not here: %w", fs.ErrNotExist))
+	case len(b.Tags) > 0:
+		why, hint = "it has the tag "+b.Tags[0], "take the tag away first: cosafs tag --delete "+b.Tags[0]
+	case busy(b.ID):
+		why, hint = "somebody reads it, or a job works on it", "close its files, or cancel the job: cosafs status"
+	default:
+		return nil
+	}
+	return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, hint, fmt.Errorf("%s: %w", why, fs.ErrPermission))
 }
 
 // Tag implements [materialize.Records].

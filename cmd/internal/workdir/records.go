@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"cosafs/backend"
@@ -64,10 +66,31 @@ func (r *records) list(ctx context.Context) (*index.Builds, error) {
 
 // latest is the target of the link latest, or what it should be.
 func (r *records) latest(list *index.Builds) string {
-	if id, err := r.builds.Latest(); err == nil && list.Has(index.BuildID(id)) {
+	id, err := r.builds.Latest()
+	if err == nil && usable(id) && list.Has(index.BuildID(id)) {
 		return id
 	}
-	return string(list.Latest())
+	return r.newest(list)
+}
+
+// newest is the first build of the list whose directory is here, "" for none.
+func (r *records) newest(list *index.Builds) string {
+	for _, e := range entries(list) {
+		if isDir(r.path(string(e.ID))) {
+			return string(e.ID)
+		}
+	}
+	return ""
+}
+
+// entries gives the builds of a list. Those whose names mean something else
+// beside the builds, or are hidden there, are none: the list is data of others.
+func entries(list *index.Builds) []index.Entry {
+	return slices.DeleteFunc(list.Entries(), func(e index.Entry) bool { return !usable(string(e.ID)) })
+}
+
+func usable(id string) bool {
+	return !strings.HasPrefix(id, ".") && !slices.Contains([]string{materialize.Next, "latest", listFile}, id)
 }
 
 // meta reads the meta.json of a build's directory.
@@ -84,18 +107,24 @@ func (r *records) meta(ctx context.Context, dir string) (*index.Meta, error) {
 	return meta, err
 }
 
-// Latest implements [materialize.Records].
+// isDamage says whether a document can be read but not understood.
+func isDamage(err error) bool {
+	return errors.Is(err, index.ErrSyntax) || errors.Is(err, index.ErrSchema)
+}
+
+// Latest implements [materialize.Records]. A build whose meta.json is damaged is
+// passed over: it must not be in the way of the next one.
 func (r *records) Latest(ctx context.Context, arch string) (materialize.Build, error) {
 	list, err := r.list(ctx)
 	if err != nil {
 		return materialize.Build{}, err
 	}
-	for _, e := range list.Entries() {
+	for _, e := range entries(list) {
 		if !hasArch(list, e, arch) {
 			continue
 		}
 		b, err := r.Build(ctx, string(e.ID), arch)
-		if !isAbsent(err) {
+		if !isAbsent(err) && !isDamage(err) {
 			return b, err
 		}
 	}
@@ -180,23 +209,27 @@ func (r *records) List(ctx context.Context) ([]materialize.BuildRef, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.refs(ctx, list), nil
+}
+
+// refs describes the builds of a list, newest first.
+func (r *records) refs(ctx context.Context, list *index.Builds) []materialize.BuildRef {
 	tags := map[string][]string{}
 	for _, t := range list.Tags() {
 		tags[string(t.Target)] = append(tags[string(t.Target)], t.Name)
 	}
 	var refs []materialize.BuildRef
-	for _, e := range list.Entries() {
-		ref := materialize.BuildRef{ID: string(e.ID), Tags: tags[string(e.ID)]}
+	for _, e := range entries(list) {
+		ref := materialize.BuildRef{ID: string(e.ID), Tags: tags[string(e.ID)], Local: isDir(r.path(string(e.ID)))}
 		for _, a := range archesOf(list, e, r.arch) {
 			ref.Arches = append(ref.Arches, string(a))
-			if b, err := r.Build(ctx, ref.ID, string(a)); err == nil && b.Time.After(ref.Time) {
-				ref.Time = b.Time
+			if m, err := r.meta(ctx, r.path(index.Dir(list, e.ID, a))); err == nil && m.BuildTime().After(ref.Time) {
+				ref.Time = m.BuildTime()
 			}
 		}
-		ref.Local = isDir(r.path(ref.ID))
 		refs = append(refs, ref)
 	}
-	return refs, nil
+	return refs
 }
 
 // FileName implements [materialize.Records].
@@ -206,94 +239,4 @@ func (r *records) FileName(kind, name, id, arch string) string {
 		return ""
 	}
 	return file
-}
-
-// Add implements [materialize.Records]. The journal makes the three steps one:
-// after a crash between them, [records.recover] does the rest.
-func (r *records) Add(ctx context.Context, n materialize.NewBuild) error {
-	meta, err := newMeta(n)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(n.Staging, "meta.json"), meta.Bytes(), 0o644); err != nil {
-		return err
-	}
-	done, err := r.journal.begin(n.ID, n.Arch)
-	if err != nil {
-		return err
-	}
-	if err := r.builds.Publish(ctx, n.Staging, backend.Key(n.ID+"/"+n.Arch)); err != nil {
-		return errors.Join(err, done())
-	}
-	if err := r.enlist(ctx, n.ID, n.Arch); err != nil {
-		return err
-	}
-	defer r.onChange()
-	return done()
-}
-
-// enlist puts a published build into builds.json and points latest at the
-// newest.
-func (r *records) enlist(ctx context.Context, id, arch string) error {
-	err := r.update(ctx, func(list *index.Builds) error {
-		list.Bump(r.now())
-		return list.Insert(index.BuildID(id), index.Arch(arch))
-	})
-	if err != nil {
-		return err
-	}
-	return r.pointLatest(ctx)
-}
-
-// pointLatest makes latest name the first entry of builds.json; cosa's readers
-// disagree on which of the two they ask (cosa.md 1.2).
-func (r *records) pointLatest(ctx context.Context) error {
-	list, err := r.list(ctx)
-	if err != nil {
-		return err
-	}
-	if list.Latest() == "" {
-		return removeIfThere(r.path("latest"))
-	}
-	return r.builds.SetLatest(ctx, string(list.Latest()))
-}
-
-// update changes builds.json under its lock.
-func (r *records) update(ctx context.Context, change func(*index.Builds) error) error {
-	return r.builds.UpdateJSON(ctx, listFile, func(old []byte) ([]byte, error) {
-		list := index.NewBuilds()
-		if len(old) > 0 {
-			var err error
-			if list, err = index.ParseBuilds(old); err != nil {
-				return nil, err
-			}
-		}
-		if err := change(list); err != nil {
-			return nil, err
-		}
-		return list.Bytes(), nil
-	})
-}
-
-// AddArtifact implements [materialize.Records]: the file first, then meta.json.
-func (r *records) AddArtifact(ctx context.Context, id, arch string, a materialize.Artifact, file string) error {
-	dir := backend.Key(filepath.ToSlash(r.dirOf(ctx, id, arch)))
-	if err := r.builds.AddFile(ctx, file, dir+backend.Key("/"+a.File)); err != nil {
-		return err
-	}
-	defer r.onChange()
-	return r.builds.UpdateJSON(ctx, dir+"/meta.json", func(old []byte) ([]byte, error) {
-		m, err := index.ParseMeta(old)
-		if err != nil {
-			return nil, err
-		}
-		if im, ok := m.Image(index.Kind(a.Kind)); ok && im.SHA256 != a.SHA256 {
-			return nil, fmt.Errorf("%s is recorded already, with other bytes: %w", a.Kind, fs.ErrExist)
-		}
-		if err := m.SetImage(index.Kind(a.Kind), imageOf(a)); err != nil {
-			return nil, err
-		}
-		m.SetStamp(r.now().UnixNano())
-		return m.Bytes(), m.Validate()
-	})
 }

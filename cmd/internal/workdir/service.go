@@ -18,12 +18,10 @@ import (
 
 // Status implements [webui.Service].
 func (w *Workdir) Status(context.Context) (webui.Status, error) {
-	active := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool {
-		return j.State != materialize.JobWaiting && j.State != materialize.JobRunning
-	})
+	jobs := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return !active(j) })
 	return webui.Status{
 		Version: w.cfg.Version, PID: os.Getpid(), Workdir: w.root, Engine: w.maker.Composer.Name(),
-		Started: w.started, Jobs: active,
+		Started: w.started, Jobs: jobs,
 	}, nil
 }
 
@@ -265,11 +263,16 @@ func (w *Workdir) build(ctx context.Context, req webui.BuildRequest, kinds []str
 	}
 	res = webui.BuildResult{ID: b.ID, New: r.New, Commit: b.Commit, Version: b.Version}
 	for _, kind := range kinds {
-		if _, err := w.maker.Make(ctx, materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind}); err != nil {
+		t := materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind}
+		if err := w.maker.Retry(ctx, t); err != nil { // who types build wants another try
+			return res, err
+		}
+		if _, err := w.maker.Make(ctx, t); err != nil {
 			return res, err
 		}
 	}
-	return res, w.afterBuild(ctx, req, &res)
+	err = w.afterBuild(ctx, req, &res)
+	return res, err
 }
 
 // afterBuild tags and prunes.
@@ -294,10 +297,7 @@ func (w *Workdir) Prune(ctx context.Context, req webui.PruneRequest) ([]material
 	if err != nil || req.Dry || len(gone) == 0 {
 		return gone, err
 	}
-	for _, b := range gone {
-		err = errors.Join(err, w.maker.Commits.DeleteRef(ctx, b.ID))
-	}
-	return gone, errors.Join(err, w.maker.Commits.Prune(ctx))
+	return gone, w.maker.PruneCommits(ctx, gone)
 }
 
 // Jobs implements [webui.Service].

@@ -16,7 +16,7 @@ func (w library) Status() []byte {
 	fmt.Fprintf(&b, "workdir: %s\nengine: %s\n", w.root, w.maker.Composer.Name())
 	for _, j := range w.runner.Jobs() {
 		fmt.Fprintf(&b, "job %s: %s %s: %s", j.ID, j.Target, j.Title, j.State)
-		if j.State == materialize.JobRunning || j.State == materialize.JobWaiting {
+		if active(j) {
 			fmt.Fprintf(&b, ", %s, %d waiting", j.Phase, j.Waiters)
 		}
 		if j.Error != "" {

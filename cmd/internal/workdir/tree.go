@@ -7,7 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +22,9 @@ import (
 type tree struct {
 	records *records
 
-	refreshing sync.Mutex           // one refresh at a time; held while reading the directory
-	arches     map[string]archFacts // by directory below builds/, guarded by refreshing
-	top        stamp                // of builds.json, guarded by refreshing
+	refreshing sync.Mutex          // one refresh at a time; held while reading the directory
+	dirs       map[string]dirFacts // by directory below builds/, guarded by refreshing
+	top        stamp               // of builds.json, guarded by refreshing
 
 	mu      sync.Mutex // guards the fields below; never held while reading
 	snap    *vfs.Snapshot
@@ -33,29 +33,7 @@ type tree struct {
 }
 
 func newTree(r *records) *tree {
-	return &tree{records: r, arches: map[string]archFacts{}, snap: &vfs.Snapshot{}, next: make(chan struct{})}
-}
-
-// stamp is what shows that a file or directory changed.
-type stamp struct {
-	mtime time.Time
-	size  int64
-}
-
-func stampOf(path string) stamp {
-	st, err := os.Stat(path)
-	if err != nil {
-		return stamp{}
-	}
-	return stamp{st.ModTime(), st.Size()}
-}
-
-// archFacts is what one build's directory held when it looked so.
-type archFacts struct {
-	dir, meta stamp
-	files     []vfs.Entry
-	time      time.Time
-	problem   string
+	return &tree{records: r, dirs: map[string]dirFacts{}, snap: &vfs.Snapshot{}, next: make(chan struct{})}
 }
 
 // snapshot gives the facts as of the last refresh.
@@ -100,13 +78,14 @@ func (t *tree) refresh(ctx context.Context) error {
 	defer t.refreshing.Unlock()
 	list, err := t.records.list(ctx)
 	if err != nil {
+		t.unreadable(err)
 		return err
 	}
 	dirty := t.noteTop()
 	snap := &vfs.Snapshot{Latest: t.records.latest(list), Next: []string{t.records.arch}}
-	problem := map[string]string{}
-	seen := map[string]archFacts{}
-	for _, e := range list.Entries() {
+	problem := listProblems(list)
+	seen := map[string]dirFacts{}
+	for _, e := range entries(list) {
 		b, why := t.build(ctx, list, e, seen, &dirty)
 		if why != "" {
 			problem[string(e.ID)] = why
@@ -115,13 +94,41 @@ func (t *tree) refresh(ctx context.Context) error {
 			snap.Builds = append(snap.Builds, b)
 		}
 	}
-	dirty = dirty || len(seen) != len(t.arches) || snap.Latest != t.snapshot().Latest
-	t.arches = seen
+	dirty = dirty || len(seen) != len(t.dirs) || snap.Latest != t.snapshot().Latest
+	t.dirs = seen
 	if dirty {
 		snap.Top = t.topEntries()
 		t.publish(snap, problem)
 	}
 	return nil
+}
+
+// unreadable notes that builds.json can't be read. What the tree showed before
+// stays; if it never showed anything, next/ can be there all the same.
+func (t *tree) unreadable(err error) {
+	old := t.snapshot()
+	if old.Serial == 0 {
+		old = &vfs.Snapshot{Next: []string{t.records.arch}, Top: t.topEntries()}
+	}
+	if t.problems()[listFile] == "" {
+		now := *old
+		t.top = stamp{} // whatever comes next is a change
+		t.publish(&now, map[string]string{listFile: err.Error()})
+	}
+}
+
+// listProblems tells which entries of the list are left out of the tree.
+func listProblems(list *index.Builds) map[string]string {
+	problem := map[string]string{}
+	for _, e := range list.Entries() {
+		if !usable(string(e.ID)) {
+			problem[string(e.ID)] = "a build can't have this name: it means something else beside the builds"
+		}
+	}
+	if err := errors.Join(list.Problems()...); err != nil {
+		problem[listFile] = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return problem
 }
 
 // noteTop says whether builds.json changed since it was last looked at.
@@ -150,7 +157,7 @@ func (t *tree) topEntries() []vfs.Entry {
 }
 
 // build gives one build of the list, reading only directories that changed.
-func (t *tree) build(ctx context.Context, list *index.Builds, e index.Entry, seen map[string]archFacts, dirty *bool) (vfs.Build, string) {
+func (t *tree) build(ctx context.Context, list *index.Builds, e index.Entry, seen map[string]dirFacts, dirty *bool) (vfs.Build, string) {
 	b := vfs.Build{ID: string(e.ID)}
 	why := ""
 	for _, arch := range archesOf(list, e, t.records.arch) {
@@ -169,8 +176,12 @@ func (t *tree) build(ctx context.Context, list *index.Builds, e index.Entry, see
 		}
 		b.Arches = append(b.Arches, vfs.Arch{Name: string(arch), Files: facts.files})
 	}
-	if !list.Legacy() {
-		b.Files = plainFiles(t.records.path(string(e.ID)), string(e.ID), "")
+	if list.Legacy() {
+		return b, why
+	}
+	if top, ok := t.facts(ctx, string(e.ID), string(e.ID), "", dirty); ok {
+		seen[string(e.ID)] = top
+		b.Files = top.files
 	}
 	return b, why
 }
@@ -182,68 +193,6 @@ func archesOf(list *index.Builds, e index.Entry, arch string) []index.Arch {
 		return []index.Arch{index.Arch(arch)}
 	}
 	return e.Arches
-}
-
-// facts gives what a directory holds, from memory where nothing changed.
-func (t *tree) facts(ctx context.Context, dir, id, arch string, dirty *bool) (archFacts, bool) {
-	path := t.records.path(dir)
-	now := archFacts{dir: stampOf(path), meta: stampOf(filepath.Join(path, "meta.json"))}
-	if now.dir == (stamp{}) {
-		return now, false
-	}
-	if old, ok := t.arches[dir]; ok && old.dir == now.dir && old.meta == now.meta {
-		return old, true
-	}
-	*dirty = true
-	now.files = plainFiles(path, id, arch)
-	meta, err := t.records.meta(ctx, path)
-	if err != nil {
-		now.problem = err.Error()
-		return now, true
-	}
-	now.time = meta.BuildTime()
-	describeImages(now.files, meta, now.time)
-	return now, true
-}
-
-// plainFiles lists a directory's files as the tree shows them: no dot files,
-// which are locks and files not yet finished, and no links.
-func plainFiles(dir, id, arch string) []vfs.Entry {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	var files []vfs.Entry
-	for _, e := range entries {
-		st, err := e.Info()
-		if err != nil || !st.Mode().IsRegular() || !index.ValidName(e.Name()) || hidden(e.Name()) {
-			continue
-		}
-		files = append(files, vfs.Entry{
-			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal,
-		})
-	}
-	return files
-}
-
-// hidden says whether a file is a lock, or the temporary one by which cosa
-// replaces a JSON document (cosa.md 1.2: tmp and eight random characters).
-func hidden(name string) bool {
-	return name[0] == '.' || (len(name) == 11 && name[:3] == "tmp" && filepath.Ext(name) == "")
-}
-
-// describeImages adds to the files what meta.json says of them.
-func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
-	for _, im := range meta.Images() {
-		name, err := im.File()
-		if err != nil {
-			continue
-		}
-		i := slices.IndexFunc(files, func(f vfs.Entry) bool { return f.Name == name })
-		if i >= 0 {
-			files[i].Kind, files[i].SHA256, files[i].ModTime = string(im.Kind), im.SHA256, when
-		}
-	}
 }
 
 // isAbsent says whether err proves that something is not there.

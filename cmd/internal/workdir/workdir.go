@@ -67,6 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Workdir, error) {
 	w := &Workdir{cfg: cfg, root: cfg.Dir, started: time.Now()}
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := w.assemble(); err != nil {
+		w.cancel()
 		return nil, err
 	}
 	if err := w.recover(ctx); err != nil {
@@ -175,15 +176,19 @@ func isDir(path string) bool {
 }
 
 // recover finishes publishing what was being published, and clears away what
-// dead processes left.
+// dead processes left. Records that can't be read or finished now are told of,
+// and asked again by whoever needs them: they must not keep the rest from use.
 func (w *Workdir) recover(ctx context.Context) error {
 	if _, err := w.runner.Recover(ctx); err != nil {
 		return fmt.Errorf("clean up after a killed process: %w", err)
 	}
 	if err := w.records.recover(ctx); err != nil {
-		return fmt.Errorf("finish what a killed process was publishing: %w", err)
+		w.cfg.Logger.Warn("finish what a killed process was publishing", "err", err)
 	}
-	return w.tree.refresh(ctx)
+	if err := w.tree.refresh(ctx); err != nil {
+		w.cfg.Logger.Warn("look at builds", "err", err)
+	}
+	return ctx.Err()
 }
 
 // look refreshes the tree after a change of our own.

@@ -1,0 +1,119 @@
+package workdir
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cosafs/index"
+	"cosafs/materialize"
+	"cosafs/vfs"
+)
+
+// stamp is what shows that a file or directory changed.
+type stamp struct {
+	mtime time.Time
+	size  int64
+}
+
+func stampOf(path string) stamp {
+	st, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{st.ModTime(), st.Size()}
+}
+
+// dirFacts is what a directory held when it looked so.
+type dirFacts struct {
+	dir, meta stamp
+	settled   bool // nothing in it was changed so lately that the times could miss another change
+	files     []vfs.Entry
+	time      time.Time
+	problem   string
+}
+
+// settling is for how long after a change a directory is looked into again: a
+// file that is being copied grows without a trace in its directory's times.
+const settling = 2 * time.Second
+
+// facts gives what a directory holds, from memory where nothing changed. With
+// arch "" it is the one that holds the architectures.
+func (t *tree) facts(ctx context.Context, dir, id, arch string, dirty *bool) (dirFacts, bool) {
+	path := t.records.path(dir)
+	now := dirFacts{dir: stampOf(path), meta: stampOf(filepath.Join(path, "meta.json"))}
+	if now.dir == (stamp{}) {
+		return now, false
+	}
+	old, known := t.dirs[dir]
+	if known && old.settled && old.dir == now.dir && old.meta == now.meta {
+		return old, true
+	}
+	now.files = plainFiles(path, id, arch)
+	now.settled = isSettled(now, time.Now())
+	if arch != "" {
+		t.describe(ctx, path, &now)
+	}
+	*dirty = *dirty || !known || !slices.Equal(old.files, now.files) || old.problem != now.problem || !old.time.Equal(now.time)
+	return now, true
+}
+
+// isSettled says whether nothing in the directory changed within the last moments.
+func isSettled(d dirFacts, now time.Time) bool {
+	lately := func(t time.Time) bool { return now.Sub(t) < settling }
+	return !lately(d.dir.mtime) && !lately(d.meta.mtime) &&
+		!slices.ContainsFunc(d.files, func(f vfs.Entry) bool { return lately(f.ModTime) })
+}
+
+// describe adds what meta.json says.
+func (t *tree) describe(ctx context.Context, path string, d *dirFacts) {
+	meta, err := t.records.meta(ctx, path)
+	if err != nil {
+		d.problem = err.Error()
+		return
+	}
+	d.time = meta.BuildTime()
+	describeImages(d.files, meta, d.time)
+}
+
+// plainFiles lists a directory's files as the tree shows them: no dot files,
+// which are locks and files not yet finished, and no links.
+func plainFiles(dir, id, arch string) []vfs.Entry {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var files []vfs.Entry
+	for _, e := range entries {
+		st, err := e.Info()
+		if err != nil || !st.Mode().IsRegular() || !index.ValidName(e.Name()) || hidden(e.Name()) {
+			continue
+		}
+		files = append(files, vfs.Entry{
+			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal,
+		})
+	}
+	return files
+}
+
+// hidden says whether a file is a lock, or the temporary one by which cosa
+// replaces a JSON document (cosa.md 1.2: tmp and eight random characters).
+func hidden(name string) bool {
+	return name[0] == '.' || (len(name) == 11 && name[:3] == "tmp" && filepath.Ext(name) == "")
+}
+
+// describeImages adds to the files what meta.json says of them.
+func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
+	for _, im := range meta.Images() {
+		name, err := im.File()
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(files, func(f vfs.Entry) bool { return f.Name == name })
+		if i >= 0 {
+			files[i].Kind, files[i].SHA256, files[i].ModTime = string(im.Kind), im.SHA256, when
+		}
+	}
+}
