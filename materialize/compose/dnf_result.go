@@ -119,7 +119,7 @@ func (c *composition) ostreeCommit(ctx context.Context, when time.Time) (id stri
 	}
 	cmd := materialize.CommandContext(ctx, c.task, "ostree", args...)
 	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = teeLog(c.task, &out), teeLog(c.task, &said)
+	cmd.Stdout, cmd.Stderr = &out, teeLog(c.task, &said)
 	if err := cmd.Run(); err != nil {
 		return "", nil, ostreeFailure(ctx, "commit", said.String(), err)
 	}

@@ -64,6 +64,7 @@ func (o *OSTree) pull(ctx context.Context, t *materialize.Task, from, to, commit
 	cmd := materialize.CommandContext(ctx, t, "ostree", args...)
 	var said bytes.Buffer
 	cmd.Stderr = teeLog(t, &said)
+	cmd.Stdout = cmd.Stderr // one writer for both: os/exec then uses one pipe
 	if err := cmd.Run(); err != nil {
 		return ostreeFailure(ctx, "pull "+commit, said.String(), err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"cosafs/materialize"
@@ -28,10 +29,30 @@ func need(t *testing.T, tools ...string) {
 	}
 }
 
+// A LogBuffer is a task's log: several goroutines write to it.
+type LogBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write appends.
+func (b *LogBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String gives what was written so far.
+func (b *LogBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // newTask gives a task that logs into a buffer.
-func newTask(t *testing.T) (*materialize.Task, *bytes.Buffer) {
+func newTask(t *testing.T) (*materialize.Task, *LogBuffer) {
 	t.Helper()
-	log := &bytes.Buffer{}
+	log := &LogBuffer{}
 	return &materialize.Task{Scratch: t.TempDir(), Log: log}, log
 }
 
