@@ -3,11 +3,10 @@ package appliance
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"os"
 
 	"cosafs/materialize"
 )
@@ -58,11 +57,12 @@ func usable(root, path string) bool {
 }
 
 func preferred(a, b string) bool {
+	a, b = release(a), release(b)
 	ca, cb := strings.Contains(a, "cloud"), strings.Contains(b, "cloud")
 	if ca != cb {
 		return ca
 	}
-	return slices.Compare(numbers(release(a)), numbers(release(b))) > 0
+	return slices.Compare(numbers(a), numbers(b)) > 0
 }
 
 // numbers gives the decimal numbers in s, enough to order kernel releases.

@@ -4,24 +4,23 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"sync/atomic"
 )
 
-// A monitor listens to qemu's own control channel (QMP), which alone tells why
-// a guest's write failed: the guest only sees an I/O error.
+// A monitor listens to qemu's own control channel (QMP). It alone tells that
+// the host's disk is full: qemu stops the guest's processors then.
 type monitor struct {
 	conn *os.File
-	full atomic.Bool // a disk's file could not grow
-	done chan struct{}
+	full chan struct{} // closed when a disk's file could not grow
+	done chan struct{} // closed when nobody listens any more
 }
 
 func watch(conn *os.File) *monitor {
-	m := &monitor{conn: conn, done: make(chan struct{})}
+	m := &monitor{conn: conn, full: make(chan struct{}), done: make(chan struct{})}
 	go m.listen()
 	return m
 }
 
-// listen reads events until qemu is gone. Events flow only after the handshake.
+// listen reads events until qemu is gone or has said what we wait for. Events flow only after the handshake.
 func (m *monitor) listen() {
 	defer close(m.done)
 	if _, err := io.WriteString(m.conn, `{"execute":"qmp_capabilities"}`+"\n"); err != nil {
@@ -39,7 +38,8 @@ func (m *monitor) listen() {
 			return
 		}
 		if e.Event == "BLOCK_IO_ERROR" && e.Data.NoSpace {
-			m.full.Store(true)
+			close(m.full)
+			return // the machine stands still
 		}
 	}
 }

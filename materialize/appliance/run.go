@@ -31,17 +31,22 @@ type Run struct {
 	Disks   []Disk
 	Memory  int           // MiB; 0 = 2048, as cosa has it
 	CPUs    int           // 0 = as many as there are here, at most 16, as cosa has it
-	Idle    time.Duration // the guest is given up after this long without an event; 0 = 3 min
+	Idle    time.Duration // the guest, once up, is given up after this long without an event; 0 = 3 min
 	Console string        // path of a file that takes the guest's console; "" = in the task's scratch
 }
 
 const runOp = "run virtual machine"
 
-// How a virtual machine may end without an answer of the guest.
+// bootTime is how long a guest may take to come up: some five seconds where
+// nothing else runs, even emulated, but machines may be busy.
+const bootTime = 3 * time.Minute
+
+// How a virtual machine may end without an answer of the guest; the failures
+// of ClassVM wrap one of them.
 var (
+	ErrSilent = errors.New("no sign of life")
+	ErrDied   = errors.New("the virtual machine ended without a result")
 	errNotUp  = errors.New("the guest did not come up")
-	errSilent = errors.New("no sign of life")
-	errDied   = errors.New("the virtual machine ended without a result")
 )
 
 // Run boots the appliance, gives it the job and calls onEvent for each event,
@@ -52,13 +57,13 @@ var (
 // Failures: ClassGuest with what the guest says; ClassVM if it died or hung;
 // ClassSpace if a disk's file could not grow; ClassTool without qemu.
 func (a *Appliance) Run(ctx context.Context, r Run, t *materialize.Task, onEvent func(Event)) (json.RawMessage, error) {
-	r = r.withDefaults(t)
 	qemu, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil {
 		return nil, materialize.Fail(materialize.ClassTool, runOp, "apt-get install qemu-system-x86", err)
 	}
+	s := &session{appliance: a, run: r.withDefaults(t), task: t, qemu: qemu, onEvent: onEvent}
 	if !kvmAllowed() {
-		return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+		return s.boot(ctx, tcg, bootTime)
 	}
 	question, err := a.ask(ctx, qemu)
 	if err != nil {
@@ -67,58 +72,60 @@ func (a *Appliance) Run(ctx context.Context, r Run, t *materialize.Task, onEvent
 	works, known := a.recall(question)
 	switch {
 	case known && works:
-		return a.runWith(ctx, kvm, r.Idle, qemu, r, t, onEvent)
+		return s.boot(ctx, kvm, bootTime)
 	case known:
-		return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+		return s.boot(ctx, tcg, bootTime)
 	}
-	return a.probe(ctx, question, qemu, r, t, onEvent)
+	return s.probe(ctx, question)
 }
 
-// probe runs the job under KVM, falls back to emulation if the guest doesn't
+// A session is one call of Run.
+type session struct {
+	appliance *Appliance
+	run       Run
+	task      *materialize.Task
+	qemu      string // its path
+	onEvent   func(Event)
+	up        bool // the guest came up
+}
+
+// probe does the job under KVM, falls back to emulation if the guest doesn't
 // come up in time, and remembers which of them it was.
-func (a *Appliance) probe(ctx context.Context, question probe, qemu string, r Run, t *materialize.Task,
-	onEvent func(Event),
-) (json.RawMessage, error) {
-	up := false
-	result, err := a.runWith(ctx, kvm, probeTime, qemu, r, t, func(e Event) {
-		up = up || e.Up
-		onEvent(e)
-	})
+func (s *session) probe(ctx context.Context, question probe) (json.RawMessage, error) {
+	result, err := s.boot(ctx, kvm, probeTime)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if kerr := a.remember(question, up); kerr != nil {
-		t.Logf("kvm: cannot remember whether it works: %v", kerr)
+	if kerr := s.appliance.remember(question, s.up); kerr != nil {
+		s.task.Logf("kvm: cannot remember whether it works: %v", kerr)
 	}
-	if up {
+	if s.up {
 		return result, err
 	}
-	t.Logf("kvm: does not run the appliance, emulating from now on: %v", err)
-	return a.runWith(ctx, tcg, r.Idle, qemu, r, t, onEvent)
+	s.task.Logf("kvm: does not run the appliance, emulating from now on: %v", err)
+	return s.boot(ctx, tcg, bootTime)
 }
 
-// runWith runs the job once.
-func (a *Appliance) runWith(ctx context.Context, with accel, boot time.Duration, qemu string, r Run,
-	t *materialize.Task, onEvent func(Event),
-) (json.RawMessage, error) {
-	ctx, kill := context.WithCancel(ctx)
+// boot does the job in one virtual machine, which has to come up in time.
+func (s *session) boot(ctx context.Context, with accel, in time.Duration) (json.RawMessage, error) {
+	life, kill := context.WithCancel(ctx)
 	defer kill()
-	v, err := start(ctx, t, qemu, append(with.args(), a.args(r)...))
+	v, err := start(life, s.task, s.qemu, append(with.args(), s.appliance.args(s.run)...))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", runOp, err)
 	}
-	result, err := v.follow(ctx, r, boot, onEvent)
+	result, err := v.follow(ctx, s, in)
 	if err != nil {
 		kill() // a guest that has answered ends by itself
 	}
 	said := v.wait(kill)
-	if err == nil && v.full() { // the guest's caches hid it
-		err = unix.ENOSPC
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	if err == nil {
-		return result, nil
+	if err != nil {
+		return nil, s.explain(err, said)
 	}
-	return nil, v.explain(err, r, said)
+	return result, nil
 }
 
 func (r Run) withDefaults(t *materialize.Task) Run {
@@ -129,7 +136,7 @@ func (r Run) withDefaults(t *materialize.Task) Run {
 		r.CPUs = min(runtime.NumCPU(), 16)
 	}
 	if r.Idle == 0 {
-		r.Idle = 3 * time.Minute
+		r.Idle = bootTime
 	}
 	if r.Console == "" {
 		r.Console = filepath.Join(t.Scratch, "console.txt")
@@ -161,8 +168,8 @@ func (d Disk) args() []string {
 	if d.ReadOnly {
 		drive += ",readonly=on"
 	} else {
-		// werror=report: by default qemu stops a guest whose disk is full.
-		drive += ",cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=report"
+		// werror=enospc: see monitor.
+		drive += ",cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=enospc"
 	}
 	return []string{
 		"-drive", drive, "-device", "virtio-blk-pci,drive=" + d.Serial + ",serial=" + d.Serial +
@@ -182,26 +189,25 @@ func escape(path string) string {
 	return string(b)
 }
 
-// explain makes a Failure of what ended a virtual machine too early.
-func (v *vm) explain(err error, r Run, said string) error {
+// explain makes a Failure of what ended a virtual machine too early. said is
+// what qemu printed.
+func (s *session) explain(err error, said string) error {
 	var g guestError
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, materialize.ErrAbandoned) || errors.Is(err, materialize.ErrCancelled):
-		return err
-	case v.full():
-		return materialize.Fail(materialize.ClassSpace, runOp, "free space where the build directory lies", err)
 	case errors.As(err, &g):
 		return materialize.Fail(materialize.ClassGuest, runOp, "the job's log says what the guest did", err)
-	case errors.Is(err, errSilent):
-		err = fmt.Errorf("%w for %v", err, r.Idle)
+	case errors.Is(err, unix.ENOSPC):
+		return materialize.Fail(materialize.ClassSpace, runOp, "free space where the build directory lies", err)
+	case errors.Is(err, ErrSilent):
+		err = fmt.Errorf("%w for %v", err, s.run.Idle)
+	case errors.Is(err, errNotUp):
+		err = fmt.Errorf("%w: %w", ErrSilent, err)
 	}
 	if said != "" {
 		err = fmt.Errorf("%w; qemu: %s", err, said)
 	}
-	if console := tailOf(r.Console); console != "" {
+	if console := tailOf(s.run.Console); console != "" {
 		err = fmt.Errorf("%w; console: %s", err, console)
 	}
-	return materialize.Fail(materialize.ClassVM, runOp, "try again; if it stays, look at the console in the job's log", err)
+	return materialize.Fail(materialize.ClassVM, runOp, "try again; if it stays, give the virtual machine more memory", err)
 }
-

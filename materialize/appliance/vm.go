@@ -116,9 +116,9 @@ func (v *vm) listen() {
 	}
 }
 
-// follow talks with the guest until it answers. It may take boot to come up
-// and r.Idle from each event to the next.
-func (v *vm) follow(ctx context.Context, r Run, boot time.Duration, onEvent func(Event)) (json.RawMessage, error) {
+// follow talks with the guest until it answers. It may take boot to come up,
+// and from then on be idle for so long as the session says.
+func (v *vm) follow(ctx context.Context, s *session, boot time.Duration) (json.RawMessage, error) {
 	silence, reason := time.NewTimer(boot), errNotUp
 	defer silence.Stop()
 	for {
@@ -127,28 +127,34 @@ func (v *vm) follow(ctx context.Context, r Run, boot time.Duration, onEvent func
 			return nil, context.Cause(ctx)
 		case <-silence.C:
 			return nil, reason
+		case <-v.monitor.full:
+			return nil, unix.ENOSPC
 		case e, ok := <-v.events:
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
 			if !ok {
-				return nil, errDied
+				return nil, ErrDied
 			}
-			silence.Reset(r.Idle)
-			reason = errSilent
-			onEvent(e)
-			switch {
-			case e.Error != "":
-				return nil, guestError(e.Error)
-			case e.Result != nil:
-				return e.Result, nil
-			case e.Up:
-				if err := json.NewEncoder(v.port).Encode(r.Job); err != nil {
-					return nil, fmt.Errorf("send job: %w", err)
-				}
+			silence.Reset(s.run.Idle)
+			reason = ErrSilent
+			s.up = s.up || e.Up
+			s.onEvent(e)
+			if result, err := v.answer(e, s.run.Job); result != nil || err != nil {
+				return result, err
 			}
 		}
 	}
+}
+
+// answer does what an event asks for: sends the job, or ends it.
+func (v *vm) answer(e Event, job any) (json.RawMessage, error) {
+	switch {
+	case e.Error != "":
+		return nil, guestError(e.Error)
+	case e.Up:
+		if err := json.NewEncoder(v.port).Encode(job); err != nil {
+			return nil, fmt.Errorf("%w: send job: %w", ErrDied, err)
+		}
+	}
+	return e.Result, nil
 }
 
 // wait gives qemu time to end, kills it if it doesn't, and returns what it
@@ -169,9 +175,6 @@ func (v *vm) wait(kill func()) string {
 	v.monitor.close()
 	return v.said.String()
 }
-
-// full says whether the host had no space for what the guest wrote.
-func (v *vm) full() bool { return v.monitor.full.Load() }
 
 // socketPair gives two joined ends; the first is ours.
 func socketPair(name string) (ours, theirs *os.File, err error) {
