@@ -1,8 +1,10 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,26 +21,38 @@ func (j *Job) refspec() string {
 	return j.Remote + ":" + j.Ref
 }
 
+// settings are cosa's for the repository of a system: cosafs writes the boot
+// loader itself, and /sysroot is read-only in a running system.
+const settings = "\n[sysroot]\nbootloader=none\nreadonly=true\n"
+
 // pull makes the sysroot and copies the commit into it. What is read was
 // checked when it was composed; a disk that isn't complete is thrown away, so
 // nothing needs to be synced.
 func (s *steps) pull(ctx context.Context, _ string) error {
-	repo := "--repo=" + filepath.Join(targetDir, "ostree/repo")
-	for _, args := range [][]string{
-		{"admin", "init-fs", "--modern", targetDir},
-		{repo, "config", "set", "sysroot.bootloader", "none"},
-		{repo, "config", "set", "sysroot.readonly", "true"},
-		{"admin", "os-init", "--sysroot=" + targetDir, s.job.OS},
-		{repo, "pull-local", "--disable-fsync", repoDir, s.job.Commit},
-	} {
-		if err := s.command(ctx, "ostree", args...); err != nil {
-			return err
-		}
+	if err := s.command(ctx, "ostree", "admin", "init-fs", "--modern", targetDir); err != nil {
+		return err
 	}
-	if s.job.Ref == "" {
-		return nil
+	repo := filepath.Join(targetDir, "ostree/repo")
+	if err := appendFile(filepath.Join(repo, "config"), settings); err != nil {
+		return err
 	}
-	return s.command(ctx, "ostree", repo, "refs", "--create="+s.job.refspec(), s.job.Commit)
+	if err := s.command(ctx, "ostree", "admin", "os-init", "--sysroot="+targetDir, s.job.OS); err != nil {
+		return err
+	}
+	args := []string{"--repo=" + repo, "pull-local", "--disable-fsync"}
+	if s.job.Remote != "" {
+		args = append(args, "--remote="+s.job.Remote)
+	}
+	return s.command(ctx, "ostree", append(args, repoDir, cmp.Or(s.job.Ref, s.job.Commit))...)
+}
+
+func appendFile(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // deploy checks the commit out, which also writes the boot entry.

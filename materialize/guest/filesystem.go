@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,22 +70,33 @@ func (s *steps) uuid(what string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
+// makeFilesystems makes them, and at the same time what later phases wait for:
+// most of all this is reading and linking programs, which is slow under emulation.
 func (s *steps) makeFilesystems(ctx context.Context, disk string) error {
-	fat := []string{"--invariant", "-i", espID, "-n", "EFI-SYSTEM"}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.command(ctx, "modprobe", "-a", "vfat", s.job.Root) })
+	g.Go(func() error { return s.fat(ctx, part(disk, esp)) })
+	g.Go(func() error { return s.ext4(ctx, part(disk, boot), "boot", bootUUID) })
+	g.Go(func() error { return s.root(ctx, part(disk, root)) })
+	g.Go(func() error { return s.grubImage(ctx, efiGRUB) })
+	g.Go(func() error { return s.grubImage(ctx, biosGRUB) })
+	return g.Wait()
+}
+
+func (s *steps) fat(ctx context.Context, device string) error {
+	args := []string{"--invariant", "-i", espID, "-n", "EFI-SYSTEM"}
 	if s.job.Sector != 4096 { // with such sectors 127 MiB are too few clusters for FAT32
-		fat = append(fat, "-F", "32")
+		args = append(args, "-F", "32")
 	}
-	if err := s.command(ctx, "mkfs.fat", append(fat, part(disk, esp))...); err != nil {
-		return err
-	}
-	if err := s.ext4(ctx, part(disk, boot), "boot", bootUUID); err != nil {
-		return err
-	}
+	return s.command(ctx, "mkfs.fat", append(args, device)...)
+}
+
+func (s *steps) root(ctx context.Context, device string) error {
 	if s.job.Root == "ext4" {
-		return s.ext4(ctx, part(disk, root), "root", rootUUID, s.job.RootArgs...)
+		return s.ext4(ctx, device, "root", rootUUID, s.job.RootArgs...)
 	}
 	args := append([]string{"-f", "-K", "-q", "-L", "root", "-m", "reflink=1,uuid=" + rootUUID}, s.job.RootArgs...)
-	return s.command(ctx, "mkfs.xfs", append(args, part(disk, root))...)
+	return s.command(ctx, "mkfs.xfs", append(args, device)...)
 }
 
 // ext4 makes one that old kernels and GRUB can read. The disk is a new file, so

@@ -24,68 +24,84 @@ set prefix=($root)/grub2
 configfile ($root)/grub2/grub.cfg
 `
 
+// GRUB's names of the two ways to boot, and the images for them.
+const (
+	efiGRUB  = "x86_64-efi"
+	biosGRUB = "i386-pc"
+)
+
+// imagePath is where grubImage puts the image.
+func imagePath(platform string) string { return filepath.Join("/tmp", platform+".img") }
+
 // modules of GRUB's image. linux is not among them: see grub.cfg. What it depends
 // on is, as there is no place on the disk where GRUB would look for it.
 func modules(platform string) []string {
 	all := "part_gpt ext2 fat search search_label normal configfile test true echo regexp " +
 		"minicmd ls cat reboot halt serial terminal relocator boot video mmap"
-	if platform == "i386-pc" {
+	if platform == biosGRUB {
 		all += " biosdisk verifiers vbe"
 	}
 	return strings.Fields(all)
 }
 
 // installGRUB installs it for UEFI and, where there is a partition for it, BIOS.
-func (s *steps) installGRUB(ctx context.Context, disk string) error {
-	if err := s.grubFiles("x86_64-efi"); err != nil {
-		return err
-	}
-	efi := filepath.Join(espDir, "EFI/BOOT/BOOTX64.EFI")
-	if err := os.MkdirAll(filepath.Dir(efi), 0o755); err != nil {
-		return err
-	}
-	if err := s.grubImage(ctx, "x86_64-efi", efi); err != nil || s.job.Sector == 4096 {
-		return err
-	}
-	if err := s.grubFiles("i386-pc"); err != nil {
-		return err
-	}
-	core := "/tmp/core.img"
-	if err := s.grubImage(ctx, "i386-pc", core); err != nil {
-		return err
-	}
-	return writeBIOS(disk, core)
-}
-
-// grubFiles puts what GRUB reads later into the boot file system.
-func (s *steps) grubFiles(platform string) error {
+func (s *steps) installGRUB(_ context.Context, disk string) error {
 	dir := filepath.Join(targetDir, "boot/grub2")
-	if err := os.MkdirAll(filepath.Join(dir, platform), 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "grub.cfg"), grubConfig, 0o600); err != nil {
 		return err
 	}
-	linux, err := os.ReadFile(filepath.Join(grubDir, platform, "linux.mod"))
-	if err != nil {
+	if err := addLinux(dir, efiGRUB); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, platform, "linux.mod"), linux, 0o600)
+	efi := filepath.Join(espDir, "EFI/BOOT")
+	if err := os.MkdirAll(efi, 0o755); err != nil {
+		return err
+	}
+	if err := copyFile(imagePath(efiGRUB), filepath.Join(efi, "BOOTX64.EFI")); err != nil || s.job.Sector == 4096 {
+		return err
+	}
+	if err := addLinux(dir, biosGRUB); err != nil {
+		return err
+	}
+	return writeBIOS(disk, imagePath(biosGRUB))
 }
 
-// grubImage makes GRUB's image.
-func (s *steps) grubImage(ctx context.Context, platform, out string) error {
-	config := "/tmp/early.cfg"
+// addLinux puts the module that GRUB loads later into the boot file system.
+func addLinux(dir, platform string) error {
+	if err := os.MkdirAll(filepath.Join(dir, platform), 0o700); err != nil {
+		return err
+	}
+	name := filepath.Join(platform, "linux.mod")
+	return copyFile(filepath.Join(grubDir, name), filepath.Join(dir, name))
+}
+
+// grubImage makes GRUB's image for a platform.
+func (s *steps) grubImage(ctx context.Context, platform string) error {
+	config := imagePath(platform) + ".cfg"
 	if err := os.WriteFile(config, []byte(early), 0o600); err != nil {
 		return err
 	}
-	args := []string{"-O", platform, "-d", filepath.Join(grubDir, platform), "-p", "/grub2", "-c", config, "-o", out}
+	args := []string{
+		"-O", platform, "-d", filepath.Join(grubDir, platform), "-p", "/grub2", "-c", config,
+		"-o", imagePath(platform),
+	}
 	return s.command(ctx, "grub-mkimage", append(args, modules(platform)...)...)
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
 }
 
 // writeBIOS writes GRUB's first sector, and its image into the partition for it.
 func writeBIOS(disk, core string) error {
-	sector, err := os.ReadFile(filepath.Join(grubDir, "i386-pc/boot.img"))
+	sector, err := os.ReadFile(filepath.Join(grubDir, biosGRUB, "boot.img"))
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 // Serials of the disks that a job works with.
 const (
-	RepoDisk   = "repo"   // a file system whose root is a bare-user OSTree repository
+	RepoDisk   = "repo"   // an ext4 whose root is a bare-user OSTree repository that has Commit, and Ref for it
 	TargetDisk = "target" // becomes the base disk
 )
 

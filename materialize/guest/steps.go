@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"strings"
 
 	"cosafs/materialize"
 	"cosafs/materialize/appliance"
@@ -20,9 +21,12 @@ func (s *steps) phase(name string, fraction float64) error {
 	return s.tell.send(appliance.Event{Phase: name, Fraction: fraction})
 }
 
-// command runs a program whose output goes to the host line by line. The last
+// command runs a program. It and its output go to the host line by line; the last
 // line is in the error: most programs say there why they failed.
 func (s *steps) command(ctx context.Context, name string, args ...string) error {
+	if err := s.tell.send(appliance.Event{Log: "+ " + name + " " + strings.Join(args, " ")}); err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	w := &lineWriter{tell: s.tell}
 	cmd.Stdout, cmd.Stderr = w, w
