@@ -65,7 +65,7 @@ func merge(image, below map[string]any) {
 		case !ok:
 			image[name] = value
 		case name == "extra-kargs":
-			image[name] = slices.Concat(listOf(have), listOf(value))
+			image[name] = append(append([]string{}, listOf(have)...), listOf(value)...)
 		}
 	}
 }
@@ -123,6 +123,9 @@ func parseImage(b []byte) (map[string]any, error) {
 	image := map[string]any{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		name, value := root.Content[i], root.Content[i+1]
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
 		k, ok := known[name.Value]
 		if !ok {
 			return nil, lineError{name.Line, fmt.Errorf("unknown key %q", name.Value)}

@@ -12,9 +12,9 @@ import (
 )
 
 // repoDisk makes a file system image that holds the commit alone in a
-// repository, for the virtual machine to pull from. That is as fast as sharing
+// repository, under the ref if there is one, for the virtual machine to pull from. That is as fast as sharing
 // a directory with it, and needs neither a daemon nor privileges.
-func repoDisk(ctx context.Context, t *materialize.Task, repo, checksum string) (string, error) {
+func repoDisk(ctx context.Context, t *materialize.Task, repo, checksum, ref string) (string, error) {
 	dir, image := filepath.Join(t.Scratch, "repo"), filepath.Join(t.Scratch, "repo.img")
 	if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "init", "--mode=bare-user"); err != nil {
 		return "", err
@@ -23,6 +23,11 @@ func repoDisk(ctx context.Context, t *materialize.Task, repo, checksum string) (
 	// On one file system, this makes hard links.
 	if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "pull-local", "--disable-fsync", repo, checksum); err != nil {
 		return "", err
+	}
+	if ref != "" {
+		if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "refs", "--create="+ref, checksum); err != nil {
+			return "", err
+		}
 	}
 	size, files, err := usage(dir)
 	if err != nil {

@@ -21,8 +21,9 @@ import (
 func TestMain(m *testing.M) {
 	if guest.IsInit() {
 		fmt.Fprintln(os.Stderr, guest.Main(context.Background()))
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // need skips a test where a program is missing, or fails it if the environment

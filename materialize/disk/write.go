@@ -59,7 +59,7 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 		return base, err
 	}
 	t.Phase("repository", 0.03)
-	repo, err := repoDisk(ctx, t, req.Repo, req.Commit)
+	repo, err := repoDisk(ctx, t, req.Repo, req.Commit, req.Ref)
 	if err != nil {
 		return base, err
 	}
