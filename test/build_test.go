@@ -24,7 +24,7 @@ func TestBuildChangesForceAndPrune(t *testing.T) {
 		t.Errorf("nothing changed, but latest went from %s to %s", first, got)
 	}
 
-	e.edit("manifest.yaml", func(s string) string { return strings.Replace(s, "packages:\n", "packages:\n  - tinyos-hello\n", 1) })
+	e.edit("manifest.yaml", func(s string) string { return strings.Replace(s, "packages:\n", "packages:\n  - hello\n", 1) })
 	e.cosafs("build", "ostree")
 	second := e.latest()
 	if second == first || e.meta(second).Content == e.meta(first).Content {
