@@ -26,7 +26,7 @@ func excluded() []string {
 
 // build makes the appliance beside dir and moves it there when it is complete.
 func (c Config) build(ctx context.Context, dir string, t *materialize.Task) error {
-	tmp, err := os.MkdirTemp(c.Dir, "tmp-")
+	tmp, err := os.MkdirTemp(c.Dir, building)
 	if err != nil {
 		return fmt.Errorf("appliance: %w", err)
 	}

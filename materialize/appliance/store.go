@@ -43,6 +43,9 @@ func lock(ctx context.Context, path string) (func(), error) {
 // keyLen is the length of an appliance's key in hex digits.
 const keyLen = 32
 
+// building begins the name of a directory in which an appliance is built.
+const building = "building-"
+
 // isName says whether a name is one of an appliance: its key. Everything else
 // in the directory is somebody else's.
 func isName(name string) bool {
@@ -69,7 +72,7 @@ func prune(dir string, n int) error {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		if strings.HasPrefix(e.Name(), "tmp-") {
+		if strings.HasPrefix(e.Name(), building) {
 			if err := os.RemoveAll(path); err != nil {
 				return err
 			}

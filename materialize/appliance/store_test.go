@@ -6,13 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestPruneKeepsNewest(t *testing.T) {
 	dir := t.TempDir()
-	for i, name := range []string{"oldest", "older", "newest", "tmp-left"} {
+	oldest, older, newest := strings.Repeat("a", keyLen), strings.Repeat("b", keyLen), strings.Repeat("c", keyLen)
+	for i, name := range []string{oldest, older, newest, building + "1", "somebody else's"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Join(path, "d"), 0o755); err != nil {
 			t.Fatal(err)
@@ -22,10 +24,7 @@ func TestPruneKeepsNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kvm.json"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := touch(filepath.Join(dir, "oldest")); err != nil {
+	if err := touch(filepath.Join(dir, oldest)); err != nil { // it was used just now
 		t.Fatal(err)
 	}
 	if err := prune(dir, 2); err != nil {
@@ -39,7 +38,7 @@ func TestPruneKeepsNewest(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	if want := []string{"kvm.json", "newest", "oldest"}; !slices.Equal(left, want) {
+	if want := []string{oldest, newest, "somebody else's"}; !slices.Equal(left, want) {
 		t.Errorf("left %v, want %v", left, want)
 	}
 }
