@@ -113,7 +113,7 @@ func (p *program) commands() []*cli.Command {
 		p.runCommand(),
 		p.statusCommand(), p.logsCommand(), p.cancelCommand(), p.retryCommand(),
 		p.pruneCommand(), p.tagCommand(),
-		p.doctorCommand(), p.versionCommand(), p.genCommand(), p.guestCommand(),
+		p.doctorCommand(), p.versionCommand(), p.genCommand(), p.manCommand(), p.guestCommand(),
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/urfave/cli/v2"
 )
@@ -17,16 +16,38 @@ func (p *program) genCommand() *cli.Command {
 			if err := wantArgs(c, 1, 1); err != nil {
 				return err
 			}
-			render := map[string]func() (string, error){"man": c.App.ToMan, "docs": c.App.ToMarkdown}[c.Args().First()]
-			if render == nil {
-				return usagef("gen", "gen: unknown format %q", c.Args().First())
+			switch c.Args().First() {
+			case "man":
+				return p.render(c.App.ToMan)
+			case "docs":
+				return p.render(c.App.ToMarkdown)
 			}
-			text, err := render()
-			if err != nil {
-				return fmt.Errorf("render %s: %w", c.Args().First(), err)
-			}
-			_, err = io.WriteString(p.stdout, text)
-			return err
+			return usagef("gen", "gen: unknown format %q", c.Args().First())
 		},
 	}
+}
+
+// manCommand is short for gen man.
+func (p *program) manCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "man",
+		Usage:  "print the manual page",
+		Hidden: true, // for make
+		Action: func(c *cli.Context) error {
+			if err := wantArgs(c, 0, 0); err != nil {
+				return err
+			}
+			return p.render(c.App.ToMan)
+		},
+	}
+}
+
+// render prints what the table of commands says, in a format.
+func (p *program) render(format func() (string, error)) error {
+	text, err := format()
+	if err != nil {
+		return fmt.Errorf("render: %w", err)
+	}
+	p.write(text)
+	return nil
 }
