@@ -83,6 +83,36 @@ func (m *Meta) GenVer() int {
 	return int(n)
 }
 
+// ConfigGit gives where the configuration was taken from; false where it was
+// not in git, or in builds from before 2019.
+func (m *Meta) ConfigGit() (Git, bool) {
+	o, ok := m.doc.root.values[keyConfigGit].(*object)
+	if !ok {
+		return Git{}, false
+	}
+	dirty := o.str("dirty") // a string in cosa's schema
+	return Git{Commit: o.str("commit"), Origin: o.str("origin"), Branch: o.str("branch"), Dirty: dirty != "" && dirty != "false"}, true
+}
+
+// A Git is a state of a git work tree.
+type Git struct {
+	Commit, Origin string
+	Branch         string // "" if not recorded
+	Dirty          bool   // there were changes that no commit holds
+}
+
+// String gives it as cosa list prints it: branch (commit) (dirty).
+func (g Git) String() string {
+	text := g.Commit
+	if g.Branch != "" {
+		text = fmt.Sprintf("%s (%s)", g.Branch, g.Commit[:min(12, len(g.Commit))])
+	}
+	if g.Dirty {
+		text += " (dirty)"
+	}
+	return text
+}
+
 // DelayedMerge says that steps write meta.<artifact>.json files of their own,
 // which are folded into this one later.
 func (m *Meta) DelayedMerge() bool { return m.doc.root.flag(keyDelayedMerge) }

@@ -52,6 +52,23 @@ func TestMetaGetters(t *testing.T) {
 	}
 }
 
+func TestConfigGit(t *testing.T) {
+	for doc, want := range map[string]string{
+		`{"commit": "0123456789abcdef", "origin": "x", "branch": "main", "dirty": "true"}`:  "main (0123456789ab) (dirty)",
+		`{"commit": "0123456789abcdef", "origin": "x", "branch": "main", "dirty": "false"}`: "main (0123456789ab)",
+		`{"commit": "0123456", "origin": "x", "branch": "main"}`:                            "main (0123456)",
+		`{"commit": "0123456789abcdef", "origin": "x"}`:                                     "0123456789abcdef",
+	} {
+		git, ok := meta(t, `{"coreos-assembler.container-config-git": `+doc+`}`).ConfigGit()
+		if !ok || git.String() != want {
+			t.Errorf("%s is %q, %t; want %q", doc, git, ok, want)
+		}
+	}
+	if git, ok := meta(t, `{}`).ConfigGit(); ok {
+		t.Errorf("without the key: %q", git)
+	}
+}
+
 func TestOddMeta(t *testing.T) {
 	m := parseMeta(t, testdata(t, "meta-odd.json"))
 	if ns, ok := m.Stamp(); !ok || ns != 1735787045123456789 {

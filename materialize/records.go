@@ -51,6 +51,7 @@ type Build struct {
 	ImageInputChecksum  string
 	ImageConfigChecksum string
 	GenVer              int
+	Config              string // where the configuration was taken from: branch (commit) (dirty); "" if not recorded
 	Time                time.Time
 	CommitTime          time.Time // ostree-timestamp
 	Dir                 string    // the directory that holds meta.json

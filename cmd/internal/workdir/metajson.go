@@ -103,11 +103,15 @@ func (w *metaWriter) provenance(n materialize.NewBuild) {
 
 // buildOf gives what the documents of a build's directory say.
 func buildOf(id, arch, dir string, m *index.Meta, packages []materialize.Package) materialize.Build {
+	config := ""
+	if git, ok := m.ConfigGit(); ok {
+		config = git.String()
+	}
 	return materialize.Build{
 		ID: id, Arch: arch, Name: m.Name(), Ref: m.Ref(), Version: m.Version(), Commit: m.Commit(),
 		ContentChecksum: m.ContentChecksum(), InputHash: m.InputHash(),
 		ImageInputChecksum: m.ImageInputChecksum(), ImageConfigChecksum: m.ImageConfigChecksum(),
-		GenVer: m.GenVer(), Time: m.BuildTime(), CommitTime: m.Timestamp(), Dir: dir, Packages: packages,
+		GenVer: m.GenVer(), Config: config, Time: m.BuildTime(), CommitTime: m.Timestamp(), Dir: dir, Packages: packages,
 		Artifacts: map[string]materialize.Artifact{},
 	}
 }

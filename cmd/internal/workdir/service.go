@@ -59,7 +59,7 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 		info.Problem = err.Error()
 		return info
 	}
-	info.Version, info.Commit = b.Version, b.Commit
+	info.Version, info.Commit, info.Config = b.Version, b.Commit, b.Config
 	for _, a := range b.Artifacts {
 		info.Artifacts = append(info.Artifacts, a)
 	}

@@ -59,6 +59,9 @@ func TestShow(t *testing.T) {
 	if err != nil || info.ID != "1.2" || info.Arch != testArch || info.Version != "1.2" || info.Problem != "" || len(info.Artifacts) != 1 || len(info.Buildable) == 0 {
 		t.Errorf("show latest = %+v, %v", info, err)
 	}
+	if info.Config != "0123456789" {
+		t.Errorf("config = %q", info.Config)
+	}
 	if info, err := w.Show(t.Context(), "1.1", ""); err != nil || info.Problem == "" || info.Local {
 		t.Errorf("show of a build that is gone = %+v, %v", info, err)
 	}
