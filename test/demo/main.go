@@ -105,7 +105,7 @@ func (d *demo) open(ctx context.Context) error {
 	took := time.Since(began)
 	cancel()
 	_ = cmd.Wait() // ended by our own interrupt
-	fmt.Fprintf(d.out, "\n%s", info)
+	d.print("\n%s", info)
 	if err != nil {
 		return fmt.Errorf("open the image: %w", err)
 	}
@@ -128,7 +128,7 @@ func (d *demo) boot(ctx context.Context) error {
 	}
 	d.say("booting build %s under qemu, through the mount", meta.ID)
 	console, err := tinyos.Boot(ctx, tinyos.BootConfig{Disk: filepath.Join(d.mnt(), "latest", "x86_64", "qemu.qcow2"), Format: "qcow2"})
-	fmt.Fprintln(d.out, tail(console, 12))
+	d.print("%s\n", tail(console, 12))
 	if err != nil {
 		return err
 	}
@@ -179,8 +179,10 @@ func (d *demo) sh(ctx context.Context, name string, args ...string) error {
 	return cmd.Run()
 }
 
-func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "\n\x1b[1m"+format+"\x1b[0m\n", args...)
+func (d *demo) say(format string, args ...any) { d.print("\n\x1b[1m"+format+"\x1b[0m\n", args...) }
+
+func (d *demo) print(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, format, args...) // nobody who watches, nothing to show
 }
 
 // tail gives the last lines of a console, without its carriage returns.
