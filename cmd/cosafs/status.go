@@ -83,9 +83,9 @@ func statusText(r statusReport) string {
 
 // jobLine describes a job in one line.
 func jobLine(j materialize.JobInfo) string {
-	line := fmt.Sprintf("%s %s %s (%s) %s", j.ID, j.State, j.Target, j.Title, percent(j.Fraction))
+	line := fmt.Sprintf("%s %4s %s %s (%s), %s", bar(j.Fraction), percent(j.Fraction), j.ID, j.Target, j.Title, j.State)
 	if j.Phase != "" {
-		line += " " + j.Phase
+		line += ": " + j.Phase
 	}
 	if j.Waiters > 0 {
 		line += fmt.Sprintf(", %d waiting", j.Waiters)
