@@ -47,7 +47,7 @@ func settings() []setting {
 			set: func(c *Config, v string) error { c.Workdir = v; return nil }},
 		{name: "engine", fallback: "auto", usage: "compose with `ENGINE`: auto, rpm-ostree, dnf",
 			set: func(c *Config, v string) error { return oneOf(&c.Engine, v, "auto", "rpm-ostree", "dnf") }},
-		{name: "arch", usage: "architecture `ARCH` (default: this machine's)",
+		{name: "arch", usage: "look at builds for architecture `ARCH` (default: this machine's)",
 			set: func(c *Config, v string) error { c.Arch = v; return nil }},
 		{name: "kvm", fallback: "auto", usage: "use KVM `WHEN`: auto, off; on trusts it unproven in cosafs run",
 			set: func(c *Config, v string) error { return oneOf(&c.KVM, v, "auto", "on", "off") }},
@@ -142,7 +142,7 @@ func (p *program) readFile(path string) (map[string]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, hintf(fmt.Errorf("read configuration: %w", err), "name another file with --config or COSAFS_CONFIG")
 	}
 	return parseFile(path, data)
 }

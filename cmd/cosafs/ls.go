@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -54,7 +53,7 @@ func (p *program) ls(ctx context.Context, s webui.Service, ids []string, all boo
 	err := p.each(ctx, ids, func(id string) error {
 		b, err := s.Show(ctx, strings.TrimSuffix(id, "/"), p.cfg.Arch)
 		if err != nil {
-			return fmt.Errorf("ls %s: %w", id, err)
+			return err
 		}
 		entries = append(entries, listArtifacts(b, all)...)
 		return nil

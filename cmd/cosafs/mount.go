@@ -36,8 +36,8 @@ func (p *program) mountCommand() *cli.Command {
 				return err
 			}
 			dir, err := mountPoint(c.Args().First())
-			if _, statErr := os.Stat(dir); err == nil && errors.Is(statErr, fs.ErrNotExist) {
-				err = fmt.Errorf("mount point: %w", statErr)
+			if err == nil {
+				err = checkMountPoint(dir)
 			}
 			if err != nil {
 				return hintf(err, "mkdir -p %s", c.Args().First())
@@ -67,6 +67,19 @@ func mountPoint(arg string) (string, error) {
 		return "", fmt.Errorf("mount point: %w", err)
 	}
 	return filepath.Join(parent, filepath.Base(abs)), nil
+}
+
+// checkMountPoint refuses what can't be one. A dead mount answers nothing, and
+// may be replaced.
+func checkMountPoint(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("mount point: %w", err)
+	case err == nil && !info.IsDir():
+		return hintf(fmt.Errorf("mount point %s: not a directory: %w", dir, fs.ErrInvalid), "name an empty directory")
+	}
+	return nil
 }
 
 // mountTries bounds how often a daemon that just ends or just starts is met.
@@ -123,9 +136,6 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 func (p *program) daemonArgs(req webui.MountRequest) []string {
 	args := []string{"--workdir", p.cfg.Workdir, "--engine", p.cfg.Engine, "--kvm", p.cfg.KVM,
 		"--vms", fmt.Sprint(p.cfg.VMs), "--linger", p.cfg.Linger.String()}
-	if p.cfg.Arch != "" {
-		args = append(args, "--arch", p.cfg.Arch)
-	}
 	if p.cfg.Verbose {
 		args = append(args, "--verbose")
 	}

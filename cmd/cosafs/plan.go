@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -30,13 +31,20 @@ func (p *program) planning(name, usage string, print func(materialize.Plan)) *cl
 				return err
 			}
 			return p.service(c.Context, func(s webui.Service) error {
-				return p.each(c.Context, c.Args().Slice(), func(arg string) error {
+				plans := []materialize.Plan{}
+				err := p.each(c.Context, c.Args().Slice(), func(arg string) error {
 					plan, err := p.plan(c.Context, s, arg)
 					if err != nil {
 						return fmt.Errorf("%s %s: %w", name, arg, err)
 					}
-					return p.data(plan, func() { print(plan) })
+					plans = append(plans, plan)
+					return nil
 				})
+				return errors.Join(err, p.data(plans, func() {
+					for _, plan := range plans {
+						print(plan)
+					}
+				}))
 			})
 		},
 	}

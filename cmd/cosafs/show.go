@@ -27,7 +27,7 @@ func (p *program) showCommand() *cli.Command {
 			return p.service(c.Context, func(s webui.Service) error {
 				b, err := s.Show(c.Context, id, p.cfg.Arch)
 				if err != nil {
-					return fmt.Errorf("show %s: %w", id, err)
+					return err
 				}
 				return p.data(b, func() { p.printBuild(b) })
 			})

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,30 +13,23 @@ func (p *program) tagCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "tag",
 		Usage:       "name builds; a named build is never pruned",
-		ArgsUsage:   "list|update|delete|TAG",
-		Description: "As cosa tag: update --tag T [--build B] names a build (the newest, if none is given),\ndelete --tag T takes the name away. cosafs tag T is short for update --tag T.",
+		ArgsUsage:   "list|update|delete|TAG [BUILD]",
+		Description: "As cosa tag: update --tag T [--build B] names a build (the newest, if none is given),\ndelete --tag T takes the name away. cosafs tag T [B] is short for update.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "tag", Usage: "the `TAG`"},
 			&cli.StringFlag{Name: "build", Value: "latest", Usage: "the `BUILD`"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := wantArgs(c, 1, 1); err != nil {
+			verb, tag, build, err := tagWords(c)
+			if err != nil {
 				return err
-			}
-			verb, tag := c.Args().First(), c.String("tag")
-			switch {
-			case tag != "" || verb == "list":
-			case verb == "update" || verb == "delete":
-				return usagef("tag", "tag %s: --tag is missing", verb)
-			default:
-				verb, tag = "update", verb
 			}
 			return p.service(c.Context, func(s webui.Service) error {
 				switch verb {
 				case "list":
 					return p.listTags(c.Context, s)
 				case "update":
-					return p.updateTag(c.Context, s, tag, c.String("build"))
+					return p.updateTag(c.Context, s, tag, build)
 				case "delete":
 					return hintf(s.Untag(c.Context, tag), "cosafs tag list shows the tags")
 				}
@@ -44,6 +37,21 @@ func (p *program) tagCommand() *cli.Command {
 			})
 		},
 	}
+}
+
+// tagWords reads the command line: cosa's verbs with options, or TAG [BUILD].
+func tagWords(c *cli.Context) (verb, tag, build string, err error) {
+	verb, tag, build = c.Args().First(), c.String("tag"), c.String("build")
+	if tag != "" || slices.Contains([]string{"list", "update", "delete"}, verb) {
+		if tag == "" && verb != "list" {
+			return "", "", "", usagef("tag", "tag %s: --tag is missing", verb)
+		}
+		return verb, tag, build, wantArgs(c, 1, 1)
+	}
+	if c.NArg() == 2 {
+		build = c.Args().Get(1)
+	}
+	return "update", verb, build, wantArgs(c, 1, 2)
 }
 
 // A tagEntry is one line of cosafs tag list.
@@ -76,7 +84,7 @@ func (p *program) listTags(ctx context.Context, s webui.Service) error {
 func (p *program) updateTag(ctx context.Context, s webui.Service, tag, build string) error {
 	b, err := s.Show(ctx, build, p.cfg.Arch) // "latest" becomes an id
 	if err != nil {
-		return fmt.Errorf("tag %s: %w", build, err)
+		return err
 	}
 	return s.Tag(ctx, tag, b.ID)
 }

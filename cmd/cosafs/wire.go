@@ -29,8 +29,10 @@ func (p *program) open(ctx context.Context, log *slog.Logger) (*workdir.Workdir,
 	if engine == "auto" {
 		engine = ""
 	}
+	// --arch says what is looked at. What is made is always for this machine,
+	// which is the build directory's own default.
 	return workdir.Open(ctx, workdir.Config{
-		Dir: p.cfg.Workdir, Engine: engine, Arch: p.cfg.Arch, VMs: p.cfg.VMs, Linger: p.cfg.Linger,
+		Dir: p.cfg.Workdir, Engine: engine, VMs: p.cfg.VMs, Linger: p.cfg.Linger,
 		Version: version(), Logger: log,
 	})
 }

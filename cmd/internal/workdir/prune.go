@@ -3,7 +3,6 @@ package workdir
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 
@@ -81,7 +80,7 @@ func chooseNamed(all []materialize.BuildRef, ids []string, busy func(string) boo
 		}
 		at := slices.IndexFunc(all, func(b materialize.BuildRef) bool { return b.ID == id })
 		if at < 0 {
-			return nil, materialize.Fail(materialize.ClassConfig, "prune "+id, "see the builds with: cosafs list", fs.ErrNotExist)
+			return nil, noBuild(id)
 		}
 		if err := mayGo(all[at], busy); err != nil {
 			return nil, err
@@ -96,15 +95,15 @@ func mayGo(b materialize.BuildRef, busy func(string) bool) error {
 	switch {
 	case !b.Local:
 		return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, "delete it where it is stored",
-			fmt.Errorf("its directory is not here: %w", fs.ErrNotExist))
+			says(fs.ErrNotExist, "its directory is not here"))
 	case len(b.Tags) > 0:
-		why, hint = "it has the tag "+b.Tags[0], "take the tag away first: cosafs tag --delete "+b.Tags[0]
+		why, hint = "it has the tag "+b.Tags[0], "take the tag away first: cosafs tag delete --tag "+b.Tags[0]
 	case busy(b.ID):
 		why, hint = "somebody reads it, or a job works on it", "close its files, or cancel the job: cosafs status"
 	default:
 		return nil
 	}
-	return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, hint, fmt.Errorf("%s: %w", why, fs.ErrPermission))
+	return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, hint, says(fs.ErrPermission, "%s", why))
 }
 
 // Tag implements [materialize.Records].
@@ -112,7 +111,7 @@ func (r *records) Tag(ctx context.Context, name, id string) error {
 	defer r.onChange()
 	return r.update(ctx, func(list *index.Builds) error {
 		if !list.Has(index.BuildID(id)) {
-			return fmt.Errorf("build %s: %w", id, fs.ErrNotExist)
+			return noBuild(id)
 		}
 		return list.SetTag(name, index.BuildID(id), r.now())
 	})
@@ -123,7 +122,8 @@ func (r *records) Untag(ctx context.Context, name string) error {
 	defer r.onChange()
 	return r.update(ctx, func(list *index.Builds) error {
 		if !list.DeleteTag(name) {
-			return fmt.Errorf("tag %s: %w", name, fs.ErrNotExist)
+			return materialize.Fail(materialize.ClassConfig, "delete tag "+name, "cosafs tag list shows the tags",
+				says(fs.ErrNotExist, "there is none of this name"))
 		}
 		return nil
 	})

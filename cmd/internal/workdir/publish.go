@@ -97,9 +97,11 @@ func (r *records) link(ctx context.Context, id string) error {
 	return r.builds.SetLatest(ctx, id)
 }
 
-// update changes builds.json under its lock.
+// update changes builds.json under its lock. An error of change is returned as
+// it is: it has nothing to do with the file.
 func (r *records) update(ctx context.Context, change func(*index.Builds) error) error {
-	return explainLock(r.builds.UpdateJSON(ctx, listFile, func(old []byte) ([]byte, error) {
+	var refused error
+	err := explainLock(r.builds.UpdateJSON(ctx, listFile, func(old []byte) ([]byte, error) {
 		list := index.NewBuilds()
 		if len(old) > 0 {
 			var err error
@@ -107,11 +109,15 @@ func (r *records) update(ctx context.Context, change func(*index.Builds) error) 
 				return nil, err
 			}
 		}
-		if err := change(list); err != nil {
-			return nil, err
+		if refused = change(list); refused != nil {
+			return nil, refused
 		}
 		return list.Bytes(), nil
 	}))
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // explainLock tells what to do about a lock of somebody else. It is of a class

@@ -3,7 +3,6 @@ package workdir
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -84,7 +83,7 @@ func (w *Workdir) Show(ctx context.Context, id, arch string) (webui.BuildInfo, e
 	}
 	i := slices.IndexFunc(refs, func(r materialize.BuildRef) bool { return r.ID == id })
 	if i < 0 {
-		return webui.BuildInfo{}, materialize.Fail(materialize.ClassConfig, "show "+id, "see the builds with: cosafs list", fs.ErrNotExist)
+		return webui.BuildInfo{}, noBuild(id)
 	}
 	if arch == "" {
 		arch = w.archFor(refs[i])
@@ -103,9 +102,35 @@ func (w *Workdir) resolveID(ctx context.Context, id string) (string, error) {
 	}
 	if id = w.records.latest(list); id == "" {
 		return "", materialize.Fail(materialize.ClassConfig, "find the latest build", "make one with: cosafs build",
-			fmt.Errorf("there is no build: %w", fs.ErrNotExist))
+			says(fs.ErrNotExist, "there is no build"))
 	}
 	return id, nil
+}
+
+// explainBuild says what is missing of a build that can't be read: all of it,
+// an architecture, or nothing, and then err tells what is wrong.
+func (w *Workdir) explainBuild(ctx context.Context, id, arch string, err error) error {
+	if !isAbsent(err) {
+		return materialize.Fail(materialize.ClassConfig, "find build "+id, "see the builds with: cosafs list", err)
+	}
+	refs, listErr := w.records.List(ctx)
+	i := slices.IndexFunc(refs, func(r materialize.BuildRef) bool { return r.ID == id })
+	switch {
+	case listErr != nil:
+		return listErr
+	case i < 0:
+		return noBuild(id)
+	case !slices.Contains(refs[i].Arches, arch):
+		return materialize.Fail(materialize.ClassConfig, "find build "+id, "it was made for "+strings.Join(refs[i].Arches, " "),
+			says(fs.ErrNotExist, "it has nothing for %s", arch))
+	}
+	return materialize.Fail(materialize.ClassConfig, "find build "+id, "bring its directory back, or make a new build: cosafs build",
+		says(fs.ErrNotExist, "its directory is gone: builds/%s", w.records.dirOf(ctx, id, arch)))
+}
+
+// makeable lists the kinds that this machine makes.
+func (w *Workdir) makeable() []string {
+	return append([]string{materialize.KindOSTree}, w.maker.Disks.Kinds()...)
 }
 
 // Plan implements [webui.Service].
@@ -176,8 +201,9 @@ func (w *Workdir) parse(ctx context.Context, path string) (materialize.Target, e
 }
 
 func badPath(path string) error {
-	return materialize.Fail(materialize.ClassConfig, "read path "+path,
-		"name a file of the tree, such as next/x86_64/qemu.qcow2 or latest/x86_64/metal.raw", fs.ErrInvalid)
+	return materialize.Fail(materialize.ClassConfig, "find artifact",
+		"name one as in the tree, such as next/x86_64/qemu.qcow2 or latest/x86_64/metal.raw",
+		says(fs.ErrInvalid, "none is called %q", path))
 }
 
 func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, name string) (materialize.Target, error) {
@@ -192,17 +218,21 @@ func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, nam
 		t.Build = id
 		b, err := w.records.Build(ctx, id, t.Arch)
 		if err != nil {
-			return t, materialize.Fail(materialize.ClassConfig, "find "+path, "see the builds with: cosafs list", err)
+			return t, w.explainBuild(ctx, id, t.Arch, err)
 		}
 		if kind, ok := w.kindNamed(b, name); ok {
 			name = kind
 		}
 	}
 	t.Kind = name
-	if !w.canMake(name) && !w.recorded(ctx, t) {
-		return t, badPath(path)
+	switch {
+	case w.canMake(name) || w.recorded(ctx, t):
+		return t, nil
+	case slices.Contains(index.Kinds(), index.Kind(name)):
+		return t, materialize.Fail(materialize.ClassConfig, "make "+name,
+			"kinds that can be made: "+strings.Join(w.makeable(), " "), materialize.ErrNotMakeable)
 	}
-	return t, nil
+	return t, badPath(path)
 }
 
 func (w *Workdir) recorded(ctx context.Context, t materialize.Target) bool {
@@ -223,7 +253,8 @@ func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(m
 	began := time.Now()
 	if req.Arch != "" && req.Arch != w.cfg.Arch {
 		return webui.BuildResult{}, materialize.Fail(materialize.ClassConfig, "build for "+req.Arch,
-			"run it on a machine of that architecture", errors.ErrUnsupported)
+			"run it on a machine of that architecture",
+			says(errors.ErrUnsupported, "this machine builds for %s only", w.cfg.Arch))
 	}
 	kinds := req.Kinds
 	if kinds == nil {
@@ -242,8 +273,8 @@ func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(m
 func (w *Workdir) checkKinds(kinds []string) error {
 	for _, k := range kinds {
 		if !w.canMake(k) {
-			return materialize.Fail(materialize.ClassConfig, "build "+k,
-				"kinds that can be built: ostree "+strings.Join(w.maker.Disks.Kinds(), " "), materialize.ErrNotMakeable)
+			return materialize.Fail(materialize.ClassConfig, "make "+k,
+				"kinds that can be made: "+strings.Join(w.makeable(), " "), materialize.ErrNotMakeable)
 		}
 	}
 	return nil
