@@ -81,12 +81,12 @@ func (m *Maker) artifactKey(b Build, kind string) string {
 }
 
 func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) (Result, error) {
-	if err := m.haveCommit(ctx, b, task); err != nil {
+	if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
 		return Result{}, err
 	}
 	out := filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
 	if t.Kind == KindOSTree {
-		a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task)
+		a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task.Part(0.2, 0.95))
 		if err != nil {
 			return Result{}, err
 		}
@@ -115,7 +115,7 @@ func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, t
 	}
 	defer release()
 	task.Phase("write "+t.Kind, 0.9)
-	return m.Disks.Make(ctx, base, t.Kind, image, out, task)
+	return m.Disks.Make(ctx, base, t.Kind, image, out, task.Part(0.9, 0.96))
 }
 
 // recordArtifact publishes the finished file: the file, then meta.json.

@@ -18,7 +18,7 @@ func (b *building) publish(ctx context.Context, n NewBuild) error {
 	}
 	b.task.Phase("export commit", 0.85)
 	out := filepath.Join(n.Staging, b.Records.FileName(KindOSTree, n.Name, n.ID, n.Arch))
-	tar, err := b.exportCommit(ctx, n.ID, n.Commit.Ref, n.Commit.Checksum, out, b.task)
+	tar, err := b.exportCommit(ctx, n.ID, n.Commit.Ref, n.Commit.Checksum, out, b.task.Part(0.85, 0.97))
 	if err != nil {
 		return err
 	}
