@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -18,7 +19,7 @@ func (p *program) genCommand() *cli.Command {
 			}
 			switch c.Args().First() {
 			case "man":
-				return p.render(c.App.ToMan)
+				return p.render(manual(c.App))
 			case "docs":
 				return p.render(c.App.ToMarkdown)
 			}
@@ -37,9 +38,21 @@ func (p *program) manCommand() *cli.Command {
 			if err := wantArgs(c, 0, 0); err != nil {
 				return err
 			}
-			return p.render(c.App.ToMan)
+			return p.render(manual(c.App))
 		},
 	}
+}
+
+// manual gives the manual page. It is made by way of Markdown, in which lines
+// run together and [X] (y) is a link.
+func manual(app *cli.App) func() (string, error) {
+	app.Description = "Exit codes:\n\n    " + strings.ReplaceAll(exitCodes, "\n", "\n    ")
+	for _, f := range app.Flags {
+		if s, ok := f.(*cli.StringFlag); ok {
+			s.Usage = strings.ReplaceAll(s.Usage, "[", `\[`)
+		}
+	}
+	return app.ToMan
 }
 
 // render prints what the table of commands says, in a format.

@@ -13,6 +13,7 @@ package fusefs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -124,7 +125,7 @@ func (s *Server) start(ctx context.Context, opts Options) error {
 		watch.Wait()
 	}()
 	if err := s.fuse.WaitMount(); err != nil {
-		return fmt.Errorf("%w (and %w)", err, s.Unmount(ctx))
+		return errors.Join(err, s.Unmount(ctx))
 	}
 	s.tune()
 	return nil
