@@ -3,6 +3,7 @@ package materialize_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -47,6 +48,19 @@ func TestOpenNext(t *testing.T) {
 		t.Errorf("open after a change = %+v, want a new build 1.1", changed)
 	}
 	w.wantRuns(t, 2, 2, 2)
+}
+
+// Deleting is a command's business: an open may make builds, never take them away.
+func TestOpeningNeverPrunes(t *testing.T) {
+	w := newWorld(t)
+	const opens = 5
+	for i := range opens {
+		w.composer.set(func(c *fakeComposer) { c.inputs.Hash = fmt.Sprint("inputs-", i) })
+		w.open(t, Next, "qemu")
+	}
+	if n := len(w.records.builds); n != opens {
+		t.Errorf("%d builds are left of %d", n, opens)
+	}
 }
 
 func TestUnchangedComposeIsLatestBuild(t *testing.T) {
