@@ -144,3 +144,17 @@ func TestToolsReadExactBytes(t *testing.T) {
 		}
 	}
 }
+
+// A disk of 4096-byte sectors is written by a virtual machine of its own, and
+// boots under UEFI.
+func TestMetal4kBoots(t *testing.T) {
+	needAll(t)
+	need(t, "ovmf")
+	e := newEnv(t)
+	e.mount()
+	disk := e.path("next", "x86_64", "metal4k.raw")
+	if err := head(disk); err != nil {
+		t.Fatal(err)
+	}
+	e.boots(tinyos.BootConfig{Disk: disk, Sector: 4096, UEFI: true}, e.meta(e.latest()).Commit, "metal")
+}

@@ -131,6 +131,14 @@ func modinfo(body []byte) (module, error) {
 
 // closure gives those of the modules that exist, and all they depend on, sorted.
 func (m *modules) closure(names []string) []string {
+	out := m.ordered(names)
+	slices.Sort(out)
+	return out
+}
+
+// ordered gives those of the modules that exist, and all they depend on, each
+// after what it depends on.
+func (m *modules) ordered(names []string) []string {
 	var out []string
 	var visit func(name string)
 	visit = func(name string) {
@@ -139,15 +147,14 @@ func (m *modules) closure(names []string) []string {
 		if !ok || slices.Contains(out, name) {
 			return
 		}
-		out = append(out, name)
 		for _, dep := range mod.depends {
 			visit(dep)
 		}
+		out = append(out, name)
 	}
 	for _, name := range names {
 		visit(name)
 	}
-	slices.Sort(out)
 	return out
 }
 
@@ -159,7 +166,7 @@ func (m *modules) tree(names []string) Tree {
 		mod := m.byName[name]
 		t.put(path.Join(m.dir, mod.file), mod.body, 0o644)
 		dep.WriteString(mod.file + ":")
-		for _, d := range m.closure(mod.depends) {
+		for _, d := range slices.Backward(m.ordered(mod.depends)) { // modprobe loads from the right
 			dep.WriteString(" " + m.byName[d].file)
 		}
 		dep.WriteString("\n")
