@@ -47,7 +47,7 @@ func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 	case !ok:
 		return Result{}, false, nil
 	case !a.Local:
-		return Result{}, false, goneFailure(t, a)
+		return Result{}, false, lostFailure(t, a)
 	}
 	path := filepath.Join(b.Dir, a.File)
 	st, err := os.Stat(path)
@@ -57,7 +57,13 @@ func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 	return Result{Build: b.ID, Path: path, Size: st.Size()}, true, nil
 }
 
-func goneFailure(t Target, a Artifact) error {
+// lostFailure says why a recorded artifact can't be served: its file is damaged
+// or gone.
+func lostFailure(t Target, a Artifact) error {
+	if a.Damage != "" {
+		return Fail(ClassConfig, "open "+t.String(), "copy the file again, or make a new build: cosafs build --force",
+			fmt.Errorf("%s %s: %w", a.File, a.Damage, ErrCorrupt))
+	}
 	err := fmt.Errorf("%s is recorded in meta.json, but the file is not here, and an image built again would not be the recorded one: %w",
 		a.File, os.ErrNotExist)
 	return Fail(ClassConfig, "open "+t.String(),

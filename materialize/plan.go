@@ -188,7 +188,10 @@ func (f Facts) recorded() (Artifact, bool) {
 
 func (f Facts) planStored(p Plan, a Artifact) Plan {
 	if !a.Local {
-		p.State, p.Reason = StateGone, goneFailure(f.Target, a).Error()
+		p.State, p.Reason = StateGone, lostFailure(f.Target, a).Error()
+		if a.Damage != "" {
+			p.State = StateFailed
+		}
 		return p
 	}
 	p.State, p.Reason = StateLocal, "it is in the build directory"

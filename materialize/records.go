@@ -66,7 +66,10 @@ type Artifact struct {
 	Size            int64  `json:"size"` // bytes; -1 unknown
 	SHA256          string `json:"sha256"`
 	SkipCompression bool   `json:"skip-compression,omitempty"`
-	Local           bool   `json:"local"` // the file is there
+	Local           bool   `json:"local"` // the recorded file is there
+	// Damage says why the file that is there is not the recorded one; "" if there
+	// is none, or nothing is known against it.
+	Damage string `json:"damage,omitempty"`
 }
 
 // A NewBuild is a finished build that waits to be published.

@@ -82,7 +82,10 @@ func listArtifacts(b webui.BuildInfo, all bool) []lsEntry {
 	dir := b.ID + "/" + b.Arch + "/"
 	for _, a := range b.Artifacts {
 		e := lsEntry{Path: dir + a.File, Kind: a.Kind, State: materialize.StateLocal, Size: a.Size}
-		if !a.Local {
+		switch {
+		case a.Damage != "":
+			e.State = materialize.StateFailed
+		case !a.Local:
 			e.State = materialize.StateGone
 		}
 		entries = append(entries, e)

@@ -58,10 +58,13 @@ func (p *program) printBuild(b webui.BuildInfo) {
 	line("Buildable", strings.Join(b.Buildable, " "))
 }
 
-// missing marks an artifact that is recorded, but not there.
+// missing marks an artifact that is recorded, but not there as it is recorded.
 func missing(a materialize.Artifact) string {
-	if a.Local {
+	switch {
+	case a.Local:
 		return ""
+	case a.Damage != "":
+		return " (" + a.Damage + ")"
 	}
 	return " (not here)"
 }

@@ -112,8 +112,13 @@ func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
 			continue
 		}
 		i := slices.IndexFunc(files, func(f vfs.Entry) bool { return f.Name == name })
-		if i >= 0 {
-			files[i].Kind, files[i].SHA256, files[i].ModTime = string(im.Kind), im.SHA256, when
+		if i < 0 {
+			continue
+		}
+		f := &files[i]
+		f.Kind, f.SHA256, f.ModTime = string(im.Kind), im.SHA256, when
+		if why := wrongSize(f.Size, im.Size); why != "" {
+			f.Size, f.State, f.Reason = im.Size, materialize.StateFailed, name+" "+why
 		}
 	}
 }

@@ -145,15 +145,18 @@ func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 }
 
 // stat gives a file of the build directory as it is now: metadata files are
-// replaced while builds go on.
+// replaced while builds go on. Of an artifact that has another size by now
+// meta.json says whether it is the right one.
 func (w library) stat(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 	st, err := os.Lstat(w.file(ctx, e))
 	if err != nil {
 		return e, err
 	}
-	e.Size = st.Size()
+	if e.Kind != "" && st.Size() != e.Size {
+		return w.Resolve(ctx, e.Build, e.Arch, e.Name)
+	}
 	if e.Kind == "" {
-		e.ModTime = st.ModTime()
+		e.Size, e.ModTime = st.Size(), st.ModTime()
 	}
 	return e, nil
 }
@@ -183,7 +186,7 @@ func (w library) Progress(e vfs.Entry) (float64, bool) {
 // Open implements [vfs.Library].
 func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if e.Kind == "" || (e.State == materialize.StateLocal && e.Build != materialize.Next) {
-		b, err := openBlob(w.file(ctx, e))
+		b, err := openBlob(w.file(ctx, e), e)
 		return w.hold(e.Build, b, err)
 	}
 	if err := w.stillNext(ctx, e); err != nil {
@@ -193,7 +196,8 @@ func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBlob(r.Path)
+	e.Size = r.Size
+	b, err := openBlob(r.Path, e)
 	return w.hold(r.Build, b, err)
 }
 
@@ -217,7 +221,8 @@ type fileBlob struct {
 	size int64
 }
 
-func openBlob(path string) (vfs.Blob, error) {
+// openBlob opens the file of e. An artifact must have the size that e says.
+func openBlob(path string, e vfs.Entry) (vfs.Blob, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -225,6 +230,9 @@ func openBlob(path string) (vfs.Blob, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
+	}
+	if why := wrongSize(st.Size(), e.Size); e.Kind != "" && why != "" {
+		return nil, errors.Join(fmt.Errorf("%s %s: %w", e.Name, why, materialize.ErrCorrupt), f.Close())
 	}
 	return &fileBlob{f: f, size: st.Size()}, nil
 }

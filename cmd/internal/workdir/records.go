@@ -170,7 +170,8 @@ func (r *records) Build(ctx context.Context, id, arch string) (materialize.Build
 }
 
 // artifact describes an image entry. A path that leads out of the build's
-// directory is an artifact that isn't here.
+// directory is an artifact that isn't here; so is a file of another size than
+// the recorded one, which must not pass for it.
 func (r *records) artifact(dir string, im index.Image) materialize.Artifact {
 	a := materialize.Artifact{Kind: string(im.Kind), Size: im.Size, SHA256: im.SHA256, SkipCompression: im.SkipCompression}
 	name, err := im.File()
@@ -180,10 +181,24 @@ func (r *records) artifact(dir string, im index.Image) materialize.Artifact {
 	}
 	a.File = name
 	if st, err := os.Lstat(filepath.Join(dir, name)); err == nil && st.Mode().IsRegular() {
-		a.Local = true
-		a.Size = st.Size()
+		a.Damage = wrongSize(st.Size(), im.Size)
+		if a.Local = a.Damage == ""; a.Local {
+			a.Size = st.Size()
+		}
 	}
 	return a
+}
+
+// wrongSize says what is wrong with a file of the size got where want, -1 for
+// not recorded, is right; "" for nothing.
+func wrongSize(got, want int64) string {
+	switch {
+	case want < 0 || got == want:
+		return ""
+	case got < want:
+		return fmt.Sprintf("is cut off, or is still being copied: it has %d of %d bytes", got, want)
+	}
+	return fmt.Sprintf("is not the recorded file: it has %d bytes, not %d", got, want)
 }
 
 // packages reads commitmeta.json; nil where it is missing or says nothing.
