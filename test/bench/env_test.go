@@ -1,0 +1,158 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"cosafs/test/tinyos"
+)
+
+// shared is what all benchmarks of one run use; see TestMain.
+var shared struct {
+	dir    string // deleted at the end
+	report report
+}
+
+func TestMain(m *testing.M) {
+	code, err := runAll(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runAll(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "cosafs-bench-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // temporary anyway
+	shared.dir = dir
+	code := m.Run()
+	return code, shared.report.print(os.Stdout)
+}
+
+// need skips where a tool is missing, and fails where COSAFS_TEST_REQUIRE lists it.
+func need(tb testing.TB, tools ...string) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("short: this takes minutes")
+	}
+	required := strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ",")
+	for _, tool := range tools {
+		err := missing(tool)
+		switch {
+		case err == nil:
+		case slices.Contains(required, tool):
+			tb.Fatalf("%s is required: %v", tool, err)
+		default:
+			tb.Skipf("%s: %v", tool, err)
+		}
+	}
+}
+
+// missing says what a tool lacks, nil if it is there.
+func missing(tool string) error {
+	var err error
+	switch tool {
+	case "root":
+		if os.Getuid() != 0 {
+			return os.ErrPermission
+		}
+	case "fuse":
+		_, err = os.Stat("/dev/fuse")
+	case "qemu":
+		_, err = exec.LookPath("qemu-system-x86_64")
+	default:
+		_, err = exec.LookPath(tool)
+	}
+	return err
+}
+
+func needAll(tb testing.TB) {
+	tb.Helper()
+	need(tb, "root", "fuse", "dnf", "ostree", "supermin", "qemu", "git")
+}
+
+// The program and the OS are made once a run.
+var makeProgram, makeOS sync.Once
+
+// program gives the path of cosafs, built as make build does.
+func program(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(shared.dir, "cosafs")
+	makeProgram.Do(func() {
+		build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", path, "cosafs/cmd/cosafs")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			tb.Fatalf("build cosafs: %v: %s", err, out)
+		}
+	})
+	return path
+}
+
+// config gives the configuration of an OS whose packages are there.
+func config(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(shared.dir, "os")
+	makeOS.Do(func() {
+		var log bytes.Buffer
+		if err := tinyos.Make(tb.Context(), tinyos.Config{Dir: dir}, &log); err != nil {
+			tb.Fatalf("make the OS: %v\n%s", err, log.String())
+		}
+	})
+	return filepath.Join(dir, "config")
+}
+
+// A bench is a directory for one measurement and how programs are run there.
+type bench struct {
+	testing.TB
+	dir  string
+	env  []string
+	cost cost // of all programs that were run
+}
+
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
+	dir, err := os.MkdirTemp(shared.dir, "run-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	run := filepath.Join(dir, "run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	// Emulation on both sides: KVM would hide what cosafs costs.
+	return &bench{TB: tb, dir: dir, env: append(os.Environ(), "XDG_RUNTIME_DIR="+run, "COSA_NO_KVM=1")}
+}
+
+// run runs a program that must succeed and gives its standard output.
+func (b *bench) run(name string, args ...string) string {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), name, args...)
+	cmd.Env = b.env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if err != nil {
+		b.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	b.cost.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return stdout.String()
+}
+
+// remove deletes the directory; a deployment has immutable directories.
+func (b *bench) remove() {
+	b.Helper()
+	if err := os.RemoveAll(b.dir); err != nil {
+		b.Fatal(err)
+	}
+}
