@@ -226,6 +226,7 @@ func (b *building) describe(ctx context.Context) (NewBuild, error) {
 		Commit: b.commit, ImageJSON: b.in.ImageJSON,
 		Staging: filepath.Join(b.task.Scratch, "build"), Time: b.now().UTC(),
 		ConfigGit: b.prov.git(), ConfigRev: b.prov.rev, ConfigDirty: b.prov.dirty,
+		Variant:             b.Config.Variant,
 		OverridesActive:     b.Config.overridesActive(),
 		ImageConfigChecksum: b.imageConfigChecksum(), ImageInputChecksum: b.imageInputs(),
 	}, nil

@@ -22,6 +22,7 @@ type ConfigDir struct {
 	Dir       string // src/config
 	GitDir    string // src/config-git where it exists (cosa.md 1.1); "" = Dir
 	Overrides string // overrides
+	Variant   string // cosa init --variant; "" = none
 }
 
 // configTar is the name cosa gives the configuration's archive.

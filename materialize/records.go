@@ -84,6 +84,7 @@ type NewBuild struct {
 	ConfigGit               json.RawMessage // coreos-assembler.container-config-git; nil if the config is not in git
 	ConfigRev               string          // git describe; "" likewise
 	ConfigDirty             bool
+	Variant                 string // of the configuration; "" if there are none
 	OverridesActive         bool
 	ImageConfigChecksum     string
 	ImageInputChecksum      string

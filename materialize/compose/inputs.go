@@ -40,7 +40,7 @@ func ReadInputs(ctx context.Context, cfg Config) (materialize.Inputs, error) {
 			return materialize.Inputs{}, err
 		}
 	}
-	return materialize.Inputs{Hash: hashOf(h.parts), Parts: h.parts, Name: t.Name, Ref: t.Ref}, nil
+	return materialize.Inputs{Hash: hashOf(h.parts), Parts: h.parts, Name: t.Name, Ref: t.Ref, Summary: t.Summary}, nil
 }
 
 // A hasher collects the parts.

@@ -23,6 +23,8 @@ import (
 type Config struct {
 	// ConfigDir holds image.yaml: src/config of cosa's working directory.
 	ConfigDir string
+	// Image is the name of the image configuration there; "" is image.yaml.
+	Image string
 	// CacheDir keeps appliances; see [appliance.Config].
 	CacheDir string
 	// Program is what runs inside the appliance; "" is the running program. Its
@@ -38,7 +40,12 @@ type Writer struct{ cfg Config }
 var _ materialize.DiskWriter = (*Writer)(nil)
 
 // New gives a Writer. It reads nothing yet.
-func New(cfg Config) *Writer { return &Writer{cfg: cfg} }
+func New(cfg Config) *Writer {
+	if cfg.Image == "" {
+		cfg.Image = "image.yaml"
+	}
+	return &Writer{cfg: cfg}
+}
 
 // Tool is changed by hand with each change of what a disk looks like. Versions
 // of mkfs and GRUB are not part of it: a disk stays good when they change.

@@ -24,7 +24,7 @@ const imageOp = "read image.yaml"
 // file's first.
 func (w *Writer) RenderImage(ctx context.Context) ([]byte, error) {
 	image := map[string]any{}
-	path := filepath.Join(w.cfg.ConfigDir, "image.yaml")
+	path := filepath.Join(w.cfg.ConfigDir, w.cfg.Image)
 	for seen := []string{}; path != ""; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -41,7 +41,7 @@ func (w *Writer) RenderImage(ctx context.Context) ([]byte, error) {
 		path = include
 	}
 	if _, ok := image["size"]; !ok {
-		return nil, badImage(errors.New("image.yaml: size is missing: the disk's size in GiB"))
+		return nil, badImage(fmt.Errorf("%s: size is missing: the disk's size in GiB", w.cfg.Image))
 	}
 	defaults := map[string]any{}
 	for name, k := range schema() {

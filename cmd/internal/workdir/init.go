@@ -2,7 +2,6 @@ package workdir
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +29,7 @@ func Init(ctx context.Context, c InitConfig) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseFull(dir, c.Force); err != nil {
+	if err := errors.Join(checkVariant(c.Variant), refuseFull(dir, c.Force)); err != nil {
 		return err
 	}
 	if err := makeDirs(dir, "src"); err != nil {
@@ -58,17 +57,6 @@ func makeDirs(dir string, names ...string) error {
 		}
 	}
 	return nil
-}
-
-func writeVariant(dir, variant string) error {
-	if variant == "" {
-		return nil
-	}
-	doc, err := json.Marshal(map[string]string{"coreos-assembler.config-variant": variant})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "src", "config.json"), doc, 0o644)
 }
 
 // refuseFull refuses a directory that holds anything but dot files.

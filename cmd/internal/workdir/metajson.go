@@ -90,6 +90,7 @@ func (w *metaWriter) build(n materialize.NewBuild) {
 	w.set("coreos-assembler.image-genver", n.GenVer)
 	w.set("coreos-assembler.image-input-checksum", n.ImageInputChecksum)
 	w.set("coreos-assembler.basearch", n.Arch)
+	w.setText(variantKey, n.Variant)
 }
 
 func (w *metaWriter) provenance(n materialize.NewBuild) {

@@ -146,16 +146,23 @@ func (w *Workdir) assemble() error {
 	if err != nil {
 		return err
 	}
-	w.maker = w.newMaker()
+	variant, err := readVariant(w.root)
+	if err != nil {
+		return err
+	}
+	w.maker = w.newMaker(variant)
 	w.tree = newTree(w.records)
 	w.records.onChange = w.look
 	return nil
 }
 
-func (w *Workdir) newMaker() *materialize.Maker {
-	cfg := compose.Config{Workdir: w.root, Arch: w.cfg.Arch, Container: w.cfg.Container}.WithDefaults()
+func (w *Workdir) newMaker(variant string) *materialize.Maker {
+	cfg := compose.Config{
+		Workdir: w.root, Arch: w.cfg.Arch, Container: w.cfg.Container,
+		Manifest: filepath.Join(w.root, "src", "config", variantFile("manifest", variant)),
+	}.WithDefaults()
 	commits := compose.NewOSTree(cfg)
-	config := materialize.ConfigDir{Dir: cfg.Dir, Overrides: cfg.Overrides}
+	config := materialize.ConfigDir{Dir: cfg.Dir, Overrides: cfg.Overrides, Variant: variant}
 	if git := filepath.Join(w.root, "src", "config-git"); isDir(git) {
 		config.GitDir = git
 	}
@@ -163,7 +170,7 @@ func (w *Workdir) newMaker() *materialize.Maker {
 		Composer: w.composer(cfg),
 		Commits:  commits,
 		Disks: disk.New(disk.Config{
-			ConfigDir: cfg.Dir, CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program, Memory: w.cfg.Memory,
+			ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program, Memory: w.cfg.Memory,
 		}),
 		Records: w.records, Runner: w.runner, Config: config,
 		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
