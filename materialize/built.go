@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // built is what the state directory remembers: these inputs gave this build.
@@ -36,6 +37,30 @@ func (b *building) remember(ctx context.Context, id string) {
 	if err != nil {
 		b.task.Logf("not remembering the build's inputs: %v", err)
 	}
+	b.forgetOld()
+}
+
+// keepBuilt is how many inputs are remembered: only the newest build's matter,
+// but a configuration may be switched back and forth.
+const keepBuilt = 100
+
+// forgetOld deletes what is remembered beyond keepBuilt. What can't be deleted
+// now is tried again next time.
+func (m *Maker) forgetOld() {
+	names := m.builtNames()
+	for _, name := range names[min(keepBuilt, len(names)):] {
+		_ = os.Remove(name)
+	}
+}
+
+// builtNames lists the files of what is remembered, newest first.
+func (m *Maker) builtNames() []string {
+	names, err := filepath.Glob(filepath.Join(m.StateDir, "built", "*.json"))
+	if err != nil {
+		return nil // the pattern is bad: some directory's name is odd
+	}
+	slices.SortFunc(names, func(a, b string) int { return -modTime(a).Compare(modTime(b)) })
+	return names
 }
 
 // builtFrom finds the build that these inputs gave, if it is still the newest:

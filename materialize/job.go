@@ -82,4 +82,5 @@ type Plan struct {
 	Reason string `json:"reason"` // one sentence for a person
 	Inputs string `json:"inputs,omitempty"`
 	Steps  []Step `json:"steps"`
+	Job    string `json:"job,omitempty"` // id of the job that is at it, or that failed
 }

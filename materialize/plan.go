@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -98,12 +97,7 @@ func (m *Maker) changedInputs(ctx context.Context, in InputState) []string {
 
 // partsOf finds the inputs that gave the build.
 func (m *Maker) partsOf(id string) (map[string]string, bool) {
-	names, err := filepath.Glob(filepath.Join(m.StateDir, "built", "*.json"))
-	if err != nil {
-		return nil, false
-	}
-	slices.SortFunc(names, func(a, b string) int { return -modTime(a).Compare(modTime(b)) })
-	for _, name := range names {
+	for _, name := range m.builtNames() {
 		var r built
 		c, err := os.ReadFile(name)
 		if err == nil && json.Unmarshal(c, &r) == nil && r.Build == id {
@@ -169,13 +163,22 @@ func (f Facts) plan() Plan {
 	p.Steps = f.steps()
 	switch {
 	case f.Job != nil:
-		p.State, p.Reason = StateBuilding, fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase)
+		p.State, p.Job = StateBuilding, f.Job.ID
+		p.Reason = strings.TrimSuffix(fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase), ": ")
 	case f.Failure != nil:
-		p.State, p.Reason = StateFailed, f.Failure.Error()
+		p.State, p.Reason, p.Job = StateFailed, f.Failure.Error(), jobOf(f.Failure)
 	default:
 		p.State, p.Reason = StateBuildable, "it exists nowhere; opening it makes it"
 	}
 	return p
+}
+
+// jobOf gives the id of the job that an error comes from, "" if none is known.
+func jobOf(err error) string {
+	if e, ok := errors.AsType[*JobError](err); ok {
+		return e.Job
+	}
+	return ""
 }
 
 func (f Facts) recorded() (Artifact, bool) {
