@@ -112,6 +112,7 @@ func (n *file) Xattrs(ctx context.Context) ([]Xattr, error) {
 	if e.Size >= 0 {
 		add("size", strconv.FormatInt(e.Size, 10))
 	}
+	add("source", e.Source)
 	add("state", string(e.State))
 	return list, nil
 }

@@ -19,6 +19,7 @@ type Entry struct {
 	State   materialize.State
 	Reason  string // one line for a person, where the state needs one
 	SHA256  string // hex, "" if not recorded
+	Source  string // where the bytes come from: "workdir", "job:ID"; "" if that is not known
 	// Inputs is the hash of what the bytes would be made from. Two entries of
 	// next/ with different Inputs are different files.
 	Inputs string

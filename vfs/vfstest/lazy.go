@@ -172,7 +172,7 @@ func failure(h *Harness) {
 
 func xattrs(h *Harness) {
 	t := h.T
-	want := map[string]string{"user.cosafs.state": "local", "user.cosafs.sha256": "00ff", "user.cosafs.size": "1200001"}
+	want := map[string]string{"user.cosafs.state": "local", "user.cosafs.sha256": "00ff", "user.cosafs.size": "1200001", "user.cosafs.source": "workdir"}
 	if got, err := h.Access.Xattrs(qemu); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("Xattrs(%s) = %q, %v, want %q", qemu, got, err, want)
 	}

@@ -148,7 +148,7 @@ func (l *Library) entry(it *item) vfs.Entry {
 	case it.failed:
 		e.State, e.Reason = materialize.StateFailed, it.Reason
 	case it.made:
-		e.State, e.Size = materialize.StateLocal, int64(len(it.bytes))
+		e.State, e.Size, e.Source = materialize.StateLocal, int64(len(it.bytes)), "workdir"
 	}
 	return e
 }

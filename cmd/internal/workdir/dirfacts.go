@@ -92,7 +92,7 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 			continue
 		}
 		files = append(files, vfs.Entry{
-			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal,
+			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal, Source: sourceWorkdir,
 		})
 	}
 	return files
@@ -118,7 +118,7 @@ func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
 		f := &files[i]
 		f.Kind, f.SHA256, f.ModTime = string(im.Kind), im.SHA256, when
 		if why := wrongSize(f.Size, im.Size); why != "" {
-			f.Size, f.State, f.Reason = im.Size, materialize.StateFailed, name+" "+why
+			f.Size, f.State, f.Reason, f.Source = im.Size, materialize.StateFailed, name+" "+why, ""
 		}
 	}
 }

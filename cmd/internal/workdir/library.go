@@ -85,10 +85,25 @@ func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind s
 		Build: b.ID, Arch: b.Arch, Kind: kind, ModTime: b.Time, Size: -1,
 		Name: w.records.FileName(kind, b.Name, b.ID, b.Arch), State: p.State, Reason: p.Reason,
 	}
+	e.Source = sourceOf(p)
 	if recorded {
 		e.Name, e.SHA256, e.Size = a.File, a.SHA256, a.Size
 	}
 	return e, nil
+}
+
+// sourceWorkdir is the source of what lies in builds/.
+const sourceWorkdir = "workdir"
+
+// sourceOf tells where the bytes come from, or the reason why there are none.
+func sourceOf(p materialize.Plan) string {
+	switch {
+	case p.State == materialize.StateLocal:
+		return sourceWorkdir
+	case p.Job != "":
+		return "job:" + p.Job
+	}
+	return ""
 }
 
 // resolveNext describes a file of next/. A configuration that can't be read
@@ -104,7 +119,7 @@ func (w *Workdir) resolveNext(ctx context.Context, arch, name string) (vfs.Entry
 		e.State, e.Reason, e.Inputs = materialize.StateFailed, err.Error(), "unreadable: "+err.Error()
 		return e, nil
 	}
-	e.State, e.Reason, e.Inputs = p.State, p.Reason, p.Inputs
+	e.State, e.Reason, e.Inputs, e.Source = p.State, p.Reason, p.Inputs, sourceOf(p)
 	if p.State == materialize.StateLocal {
 		w.fillLocal(ctx, &e)
 	}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -126,7 +125,7 @@ func listProblems(list *index.Builds) map[string]string {
 		}
 	}
 	if err := errors.Join(list.Problems()...); err != nil {
-		problem[listFile] = strings.ReplaceAll(err.Error(), "\n", "; ")
+		problem[listFile] = materialize.OneLine(err.Error())
 	}
 	return problem
 }
@@ -153,7 +152,7 @@ func (t *tree) topEntries() []vfs.Entry {
 	if err != nil {
 		return nil
 	}
-	return []vfs.Entry{{Name: "builds.json", Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal}}
+	return []vfs.Entry{{Name: "builds.json", Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal, Source: sourceWorkdir}}
 }
 
 // build gives one build of the list, reading only directories that changed.

@@ -111,7 +111,7 @@ func TestSnapshotListsPlainFiles(t *testing.T) {
 	wantNames(t, "beside the architectures", names(snap.Builds[0].Files), "release.json")
 	files := snap.Builds[0].Arches[0].Files
 	wantNames(t, "files", names(files), "commitmeta.json", "install.log", "meta.json", "tiny-1.1-ostree.x86_64.tar")
-	if f := files[3]; f.Kind != "ostree" || f.SHA256 != digest("ostree 1.1") || f.Size != 10 || f.State != materialize.StateLocal ||
+	if f := files[3]; f.Kind != "ostree" || f.SHA256 != digest("ostree 1.1") || f.Size != 10 || f.State != materialize.StateLocal || f.Source != "workdir" ||
 		!f.ModTime.Equal(time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC)) {
 		t.Errorf("the artifact is %+v", f)
 	}
