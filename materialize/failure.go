@@ -3,6 +3,7 @@ package materialize
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,7 +60,28 @@ func Fail(class Class, op, hint string, err error) *Failure {
 }
 
 // Error gives one line without the hint.
-func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Op, f.Err) }
+func (f *Failure) Error() string { return OneLine(fmt.Sprintf("%s: %v", f.Op, f.Err)) }
+
+// shownLines is how many lines of what a program said fit into one.
+const shownLines = 4
+
+// OneLine joins the lines of what a program said, so that it fits into an error,
+// an attribute or a table. What is too long is only in the log.
+func OneLine(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimPrefix(strings.TrimSpace(line), "- "); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if more := len(lines) - shownLines; more > 0 {
+		lines = append(lines[:shownLines], fmt.Sprintf("%d more lines are in the log", more))
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
+}
 
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }

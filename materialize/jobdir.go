@@ -120,12 +120,22 @@ func (d *jobDir) finish(f *flight, err error) {
 	if err != nil {
 		_, hint := ClassOf(err)
 		// The log is for people; a full disk must not hide the job's own end.
-		_, _ = fmt.Fprintf(d.log, "== %s: %v\n%s\n", endState(err), err, hint)
+		_, _ = fmt.Fprintf(d.log, "%s== %s: %v\n%s\n", details(err), endState(err), err, hint)
 	}
 	if err := d.save(f); err != nil {
 		f.r.cfg.Log.Warn("writing a job's end", "path", d.path, "err", err)
 	}
 	f.r.pruneJobs()
+}
+
+// details gives all lines of the cause where err itself tells it in one.
+func details(err error) string {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if text := strings.TrimSpace(err.Error()); strings.Contains(text, "\n") {
+			return text + "\n"
+		}
+	}
+	return ""
 }
 
 // discard removes the folder of a job that did nothing.

@@ -96,7 +96,7 @@ var errReported = errors.New("reported")
 
 // complain writes the error and what to do about it. -q doesn't silence errors.
 func (p *program) complain(err error) {
-	printTo(p.stderr, "cosafs: %v\n", err)
+	printTo(p.stderr, "cosafs: %s\n", materialize.OneLine(err.Error()))
 	printTo(p.stderr, "hint: %s\n", hintFor(err))
 }
 
