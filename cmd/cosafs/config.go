@@ -23,9 +23,12 @@ type Config struct {
 	KVM     string        `json:"kvm"`     // auto, on, off
 	VMs     int           `json:"vms"`     // virtual machines at once; 0 = what suits this machine
 	Linger  time.Duration `json:"linger"`  // how long a job goes on when nobody waits; nanoseconds
-	JSON    bool          `json:"-"`
-	Quiet   bool          `json:"-"`
-	Verbose bool          `json:"-"`
+
+	Container string        `json:"container"` // image that holds rpm-ostree, run with podman; "" = none
+	Deadline  time.Duration `json:"deadline"`  // an open of the mount ends after this; 0 = never; nanoseconds
+	JSON      bool          `json:"-"`
+	Quiet     bool          `json:"-"`
+	Verbose   bool          `json:"-"`
 
 	named bool // the workdir was named, not found
 }
@@ -52,7 +55,12 @@ func settings() []setting {
 		{name: "kvm", fallback: "auto", usage: "use KVM `WHEN`: auto, off; on trusts it unproven in cosafs run",
 			set: func(c *Config, v string) error { return oneOf(&c.KVM, v, "auto", "on", "off") }},
 		{name: "vms", fallback: "0", usage: "`N` virtual machines at once; 0 is what suits this machine", set: setVMs},
-		{name: "linger", fallback: "10s", usage: "a job of the mount goes on for `TIME` when nobody waits for it", set: setLinger},
+		{name: "linger", fallback: "10s", usage: "a job of the mount goes on for `TIME` when nobody waits for it",
+			set: func(c *Config, v string) error { return setDuration(&c.Linger, v) }},
+		{name: "deadline", fallback: "1h", usage: "an open that makes something ends with an error after `TIME`; 0s is never",
+			set: func(c *Config, v string) error { return setDuration(&c.Deadline, v) }},
+		{name: "container", usage: "compose with rpm-ostree of container image `IMAGE`, by podman",
+			set: func(c *Config, v string) error { c.Container = v; return nil }},
 	}
 }
 
@@ -75,12 +83,12 @@ func setVMs(c *Config, v string) error {
 	return nil
 }
 
-func setLinger(c *Config, v string) error {
+func setDuration(to *time.Duration, v string) error {
 	d, err := time.ParseDuration(v)
 	if err != nil || d < 0 {
 		return fmt.Errorf("%q is not a time such as 30s or 10m: %w", v, fs.ErrInvalid)
 	}
-	c.Linger = d
+	*to = d
 	return nil
 }
 

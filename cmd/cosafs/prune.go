@@ -32,7 +32,7 @@ func (p *program) pruneCommand() *cli.Command {
 			return p.service(c.Context, func(s webui.Service) error {
 				gone, err := s.Prune(c.Context, req)
 				if err != nil {
-					return hintf(err, "cosafs list shows builds and tags; cosafs tag delete takes a tag away")
+					return hintf(err, "cosafs list shows builds and tags; cosafs tag delete --tag TAG takes a tag away")
 				}
 				return p.data(append([]materialize.BuildRef{}, gone...), func() {
 					for _, b := range gone {
