@@ -12,7 +12,7 @@ func TestFailureIsOneLine(t *testing.T) {
 	for said, want := range map[string]string{
 		"no room": "compose: no room",
 		"Problem: conflicting requests\n  - nothing provides x needed by y\n": "compose: Problem: conflicting requests; nothing provides x needed by y",
-		"dnf:\n 1\n 2\n\n 3\n 4\n 5": "compose: dnf: 1; 2; 3; 2 more lines are in the log",
+		"dnf:\n 1\n 2\n\n 3\n 4\n 5":                                          "compose: dnf: 1; 2; 3; 2 more lines are in the log",
 	} {
 		err := error(Fail(ClassPackage, "compose", "", errors.New(said)))
 		if err.Error() != want {

@@ -6,28 +6,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-)
 
-// need skips where a program is missing, unless it is required.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), program) {
-		t.Fatalf("%s is required, and missing", program)
-	}
-	t.Skipf("%s is missing", program)
-}
+	"cosafs/test/need"
+)
 
 // newConfig makes a configuration in git with one commit.
 func newConfig(t *testing.T) ConfigDir {
 	t.Helper()
-	need(t, "git")
+	need.Tool(t, "git")
 	dir := t.TempDir()
 	writeConfig(t, dir, "manifest.yaml", "packages: []\n")
 	writeConfig(t, dir, ".gitignore", "tmp\n")
@@ -122,7 +111,7 @@ func TestProvenanceOfGitDir(t *testing.T) {
 // archived writes a configuration's archive.
 func archived(t *testing.T, c ConfigDir) (archive []byte, about configGit, dir string) {
 	t.Helper()
-	need(t, "tar")
+	need.Tool(t, "tar")
 	dir = t.TempDir()
 	p, err := c.provenance(t.Context())
 	if err != nil {

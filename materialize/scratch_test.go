@@ -7,23 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	. "cosafs/materialize"
+	"cosafs/test/need"
 )
-
-// missing skips the test for want of something, or fails it where that is
-// required.
-func missing(t *testing.T, name string, reason error) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), name) {
-		t.Fatalf("%s is required: %v", name, reason)
-	}
-	t.Skipf("no %s: %v", name, reason)
-}
 
 // scratchOf runs a job that does something in its scratch directory, and gives
 // the directory after the job.
@@ -52,7 +42,7 @@ func TestImmutableFilesGoAway(t *testing.T) {
 		return nil
 	})
 	if no != nil {
-		missing(t, "chattr", no)
+		need.Lacking(t, "chattr", no)
 	}
 	if _, err := os.Lstat(scratch); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("scratch with an immutable directory: %v, want fs.ErrNotExist", err)
@@ -75,7 +65,7 @@ func TestMountsAreNotDeletedThrough(t *testing.T) {
 		return nil
 	})
 	if no != nil {
-		missing(t, "mount", no)
+		need.Lacking(t, "mount", no)
 	}
 	if _, err := os.Lstat(scratch); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("scratch with a mount: %v, want fs.ErrNotExist", err)

@@ -8,11 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
 
@@ -55,45 +55,13 @@ func buildProgram(tb testing.TB) {
 	}
 }
 
-// need skips the test where a tool is missing, and fails it where
-// COSAFS_TEST_REQUIRE lists it.
-func need(tb testing.TB, tools ...string) {
+// needTools asks for tools, and for the patience to use them.
+func needTools(tb testing.TB, tools ...string) {
 	tb.Helper()
 	if testing.Short() {
 		tb.Skip("short: this test composes and starts virtual machines")
 	}
-	required := strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ",")
-	for _, tool := range tools {
-		why := missing(tool)
-		if why == "" {
-			continue
-		}
-		if slices.Contains(required, tool) {
-			tb.Fatalf("%s is required: %s", tool, why)
-		}
-		tb.Skipf("%s: %s", tool, why)
-	}
-}
-
-// missing says what a tool lacks, "" if it is there.
-func missing(tool string) string {
-	switch tool {
-	case "root":
-		if os.Getuid() != 0 {
-			return "not root"
-		}
-		return ""
-	case "fuse":
-		return absent("/dev/fuse")
-	case "ovmf":
-		return absent("/usr/share/OVMF/OVMF_CODE_4M.fd")
-	case "qemu":
-		tool = "qemu-system-x86_64"
-	}
-	if _, err := exec.LookPath(tool); err != nil {
-		return err.Error()
-	}
-	return ""
+	need.Tool(tb, tools...)
 }
 
 func absent(path string) string {
@@ -106,7 +74,7 @@ func absent(path string) string {
 // needAll is what building an image takes.
 func needAll(tb testing.TB) {
 	tb.Helper()
-	need(tb, "root", "fuse", "dnf", "ostree", "supermin", "qemu", "git")
+	needTools(tb, "root", "fuse", "dnf", "ostree", "supermin", "qemu-system-x86_64", "git")
 }
 
 // makeOS makes the OS once a run.

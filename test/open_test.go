@@ -17,7 +17,7 @@ import (
 // empty build directory, and what comes boots into the recorded commit.
 func TestMissingImageOpensAndBoots(t *testing.T) {
 	needAll(t)
-	need(t, "ovmf")
+	needTools(t, "ovmf")
 	e := newEnv(t)
 	e.mount()
 	qcow2 := e.path("next", "x86_64", "qemu.qcow2")
@@ -32,7 +32,7 @@ func TestMissingImageOpensAndBoots(t *testing.T) {
 	id := e.latest()
 	commit := e.meta(id).Commit
 	for _, uefi := range []bool{false, true} {
-		e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2", UEFI: uefi}, commit, "qemu")
+		e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2", UEFI: uefi}, commit, "qemu-system-x86_64")
 	}
 	raw := e.path(id, "x86_64", "metal.raw") // not built yet: this open writes it from the same disk
 	if err := head(raw); err != nil {
@@ -115,7 +115,7 @@ func (e *env) intact(build string) {
 // Reading through the mount gives exactly the recorded bytes, to every tool.
 func TestToolsReadExactBytes(t *testing.T) {
 	needAll(t)
-	need(t, "rsync", "python3")
+	needTools(t, "rsync", "python3")
 	e := newEnv(t)
 	e.mount()
 	src := e.path("next", "x86_64", "qemu.qcow2")
@@ -149,7 +149,7 @@ func TestToolsReadExactBytes(t *testing.T) {
 // boots under UEFI.
 func TestMetal4kBoots(t *testing.T) {
 	needAll(t)
-	need(t, "ovmf")
+	needTools(t, "ovmf")
 	e := newEnv(t)
 	e.mount()
 	disk := e.path("next", "x86_64", "metal4k.raw")

@@ -17,7 +17,7 @@ import (
 // virtual machine, and the same bytes for everyone.
 func TestHundredReadersOneBuild(t *testing.T) {
 	needAll(t)
-	need(t, "python3")
+	needTools(t, "python3")
 	e := newEnv(t)
 	e.mount()
 	src := e.path("next", "x86_64", "qemu.qcow2")
@@ -110,7 +110,7 @@ func interrupted(err error) bool {
 // Crawling over the mount starts no job and reads no byte of an image.
 func TestCrawlersStartNothing(t *testing.T) {
 	needAll(t)
-	need(t, "updatedb")
+	needTools(t, "updatedb")
 	e := newEnv(t)
 	e.cosafs("build", "ostree")
 	e.mount()

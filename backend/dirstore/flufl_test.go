@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"cosafs/backend/dirstore"
+	"cosafs/test/need"
 )
 
 // python gives an interpreter that has cosa's lock library.
@@ -23,10 +23,7 @@ func python(t *testing.T) string {
 			return p
 		}
 	}
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), "flufl") {
-		t.Fatal("no Python with flufl.lock (Debian: python3-flufl.lock)")
-	}
-	t.Skip("no Python with flufl.lock (Debian: python3-flufl.lock)")
+	need.Lacking(t, "flufl", errors.New("no Python with flufl.lock (Debian: python3-flufl.lock)"))
 	return ""
 }
 

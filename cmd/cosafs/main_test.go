@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cosafs/test/need"
 	"cosafs/vfs/fusefs"
 )
 
@@ -78,7 +78,7 @@ func condition(cond string) (bool, error) {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
 	err := canOpen("/dev/fuse")
-	if err != nil && slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), cond) {
+	if err != nil && need.Required(cond) {
 		return false, fmt.Errorf("%s is required: %w", cond, err)
 	}
 	return err == nil, nil

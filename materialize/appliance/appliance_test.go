@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 	"cosafs/materialize"
 	"cosafs/materialize/appliance"
 	"cosafs/materialize/guest"
+	"cosafs/test/need"
 )
 
 // TestMain lets the test program be the guest's init, as cosafs is, and a
@@ -34,22 +34,13 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// need skips a test where a program is missing, or fails it if the environment
-// says that it must not be.
-func need(t *testing.T, programs ...string) {
+// needVM asks for programs, and for the patience to start a virtual machine.
+func needVM(t *testing.T, programs ...string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a virtual machine")
 	}
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), program) {
-			t.Fatalf("%s is required, but not installed", program)
-		}
-		t.Skipf("%s is not installed", program)
-	}
+	need.Tool(t, programs...)
 }
 
 func newTask(t *testing.T) *materialize.Task {
@@ -60,7 +51,7 @@ func newTask(t *testing.T) *materialize.Task {
 // prepared gives an appliance in dir.
 func prepared(t *testing.T, dir string) *appliance.Appliance {
 	t.Helper()
-	need(t, "supermin", "qemu-system-x86_64")
+	needVM(t, "supermin", "qemu-system-x86_64")
 	a, err := appliance.Prepare(t.Context(), appliance.Config{Dir: dir}, newTask(t))
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +125,7 @@ func gone(t *testing.T, job string) {
 
 func TestPrepareOnce(t *testing.T) {
 	dir := t.TempDir()
-	need(t, "supermin", "qemu-system-x86_64")
+	needVM(t, "supermin", "qemu-system-x86_64")
 	dirs := make(chan string)
 	for range 2 {
 		go func() {

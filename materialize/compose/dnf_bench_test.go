@@ -5,36 +5,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
 
-// needRoot skips where the dnf engine can't run, unless COSAFS_TEST_REQUIRE
-// names what is missing.
+// needRoot skips where the dnf engine can't run.
 func needRoot(t *testing.T) {
 	t.Helper()
-	required := strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ",")
-	for _, tool := range []string{"dnf", "ostree", "createrepo_c", "dpkg-deb", "unshare"} {
-		if _, err := exec.LookPath(tool); err == nil {
-			continue
-		}
-		if slices.Contains(required, tool) {
-			t.Fatalf("%s is missing", tool)
-		}
-		t.Skipf("%s is missing", tool)
-	}
-	if os.Geteuid() != 0 {
-		if slices.Contains(required, "dnf") {
-			t.Fatal("the dnf engine needs root")
-		}
-		t.Skip("the dnf engine needs root")
-	}
+	need.Tool(t, "root", "dnf", "ostree", "createrepo_c", "dpkg-deb", "unshare")
 }
 
 // A bench is a working directory with tinyos as its configuration.

@@ -5,29 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"cosafs/materialize"
+	"cosafs/test/need"
 )
-
-// need skips where a tool is missing, unless COSAFS_TEST_REQUIRE names it.
-func need(t *testing.T, tools ...string) {
-	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err == nil {
-			continue
-		}
-		if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), tool) {
-			t.Fatalf("%s is missing", tool)
-		}
-		t.Skipf("%s is missing", tool)
-	}
-}
 
 // A LogBuffer is a task's log: several goroutines write to it.
 type LogBuffer struct {
@@ -59,7 +44,7 @@ func newTask(t *testing.T) (*materialize.Task, *LogBuffer) {
 // newStore gives a store in an empty working directory, and one commit in it.
 func newStore(t *testing.T) (*OSTree, string) {
 	t.Helper()
-	need(t, "ostree")
+	need.Tool(t, "ostree")
 	o := NewOSTree(Config{Workdir: t.TempDir(), Arch: "x86_64"})
 	if err := o.ensure(t.Context(), o.cfg.BareRepo, "bare-user"); err != nil {
 		t.Fatal(err)

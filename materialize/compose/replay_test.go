@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/need"
 )
 
 // standIn replays a case: it prints what rpm-ostree printed, runs the case's
@@ -61,7 +60,7 @@ type replay struct {
 // newReplay prepares a case from testdata/rpm-ostree with a script of its own.
 func newReplay(t *testing.T, name, archive, script string) *replay {
 	t.Helper()
-	needTool(t, "ostree")
+	need.Tool(t, "ostree")
 	r := &replay{cfg: workdir(t, archive), dir: t.TempDir()}
 	data, err := os.ReadFile(filepath.Join("testdata/rpm-ostree", name+".txt"))
 	if err != nil {
@@ -115,16 +114,4 @@ func (r *replay) told(t *testing.T, name string) string {
 func (r *replay) args(t *testing.T) []string {
 	t.Helper()
 	return strings.Split(r.told(t, "args"), "\n")
-}
-
-// needTool skips without a tool, or fails where COSAFS_TEST_REQUIRE lists it.
-func needTool(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), name) {
-		t.Fatalf("%s is required but not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
 }

@@ -12,6 +12,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/need"
 )
 
 const overlays = manifest + `
@@ -94,9 +95,9 @@ func TestComposeBadStatoverride(t *testing.T) {
 }
 
 func TestComposeOverridePackages(t *testing.T) {
-	needTool(t, "createrepo_c")
-	needTool(t, "rpm")
-	needTool(t, "rpmbuild")
+	need.Tool(t, "createrepo_c")
+	need.Tool(t, "rpm")
+	need.Tool(t, "rpmbuild")
 	r := newReplay(t, "changed", "-- src/config/manifest.yaml --\npackages: [app]\n-- src/config/tiny.repo --\n[local]\nbaseurl=https://example.com/\n[more]\n", `cp "$(dirname "$manifest")"/*.repo "$(dirname "$manifest")"/*.lock.json "$case"`+commits)
 	buildRPM(t, filepath.Join(r.cfg.Overrides, "rpm"))
 	if _, err := r.compose(t.Context(), t, materialize.ComposeRequest{}); err != nil {
@@ -141,8 +142,8 @@ func buildRPM(t *testing.T, dir string) {
 
 // A file in overrides/rpm that is no package is told as such.
 func TestComposeBadOverridePackage(t *testing.T) {
-	needTool(t, "createrepo_c")
-	needTool(t, "rpm")
+	need.Tool(t, "createrepo_c")
+	need.Tool(t, "rpm")
 	r := newReplay(t, "changed", manifest+"-- overrides/rpm/app.rpm --\nno package\n", commits)
 	_, err := r.compose(t.Context(), t, materialize.ComposeRequest{})
 	if class, hint := materialize.ClassOf(err); class == materialize.ClassInternal || !strings.Contains(hint, "overrides/rpm") {

@@ -18,6 +18,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/need"
 )
 
 func TestComposeChanged(t *testing.T) {
@@ -172,7 +173,7 @@ func TestComposeAborts(t *testing.T) {
 // The script tells the test that it runs by opening a FIFO, and ends by
 // SIGTERM only.
 func TestComposeCancelled(t *testing.T) {
-	needTool(t, "mkfifo")
+	need.Tool(t, "mkfifo")
 	r := newReplay(t, "silent", manifest, `trap 'echo TERM >"$case/signal"; exit 143' TERM; : >"$case/running"; sleep 1000 & wait`)
 	fifo := filepath.Join(r.dir, "running")
 	if err := exec.CommandContext(t.Context(), "mkfifo", fifo).Run(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"cosafs/materialize"
 	"cosafs/materialize/disk"
 	"cosafs/materialize/guest"
+	"cosafs/test/need"
 )
 
 // madeUp is a base disk of 8 MiB that no system boots from. Its field lies
@@ -73,7 +74,7 @@ func TestMakeMetal(t *testing.T) {
 }
 
 func TestMakeQemu(t *testing.T) {
-	need(t, "qemu-img")
+	need.Tool(t, "qemu-img")
 	base := madeUp(t)
 	out := made(t, base, "qemu")
 	var info struct {

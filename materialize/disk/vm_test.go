@@ -8,12 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"cosafs/materialize"
 	"cosafs/materialize/guest"
+	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
 
@@ -26,21 +26,6 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// need skips a test where a program is missing, or fails it if the environment
-// says that it must not be.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), program) {
-			t.Fatalf("%s is required, but not installed", program)
-		}
-		t.Skipf("%s is not installed", program)
-	}
-}
-
 // needVM skips a test that starts a virtual machine where that can't be, or
 // where only quick tests are wanted.
 func needVM(t *testing.T) {
@@ -48,7 +33,7 @@ func needVM(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a virtual machine")
 	}
-	need(t, "supermin", "qemu-system-x86_64", "ostree", "mke2fs")
+	need.Tool(t, "supermin", "qemu-system-x86_64", "ostree", "mke2fs")
 }
 
 func newTask(t *testing.T) *materialize.Task {
@@ -76,7 +61,7 @@ const ref = "tinyos/x86_64/main"
 // unpacked, and what ostree wants of a tree. Package compose does it properly.
 func commitTinyOS(t *testing.T) (repo, commit string) {
 	t.Helper()
-	need(t, "rpm2archive", "createrepo_c", "dpkg-deb", "ostree", "git")
+	need.Tool(t, "rpm2archive", "createrepo_c", "dpkg-deb", "ostree", "git")
 	dir := t.TempDir()
 	if err := tinyos.Make(t.Context(), tinyos.Config{Dir: dir}, t.Output()); err != nil {
 		t.Fatal(err)

@@ -3,31 +3,16 @@ package tinyos_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
 
-// need skips where a tool is missing, unless it must be there.
-func need(t *testing.T, tools ...string) {
-	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err == nil {
-			continue
-		}
-		if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), tool) {
-			t.Fatalf("%s is missing", tool)
-		}
-		t.Skipf("%s is missing", tool)
-	}
-}
-
 func TestSameDebsSameRepository(t *testing.T) {
-	need(t, "dpkg-deb", "createrepo_c", "git", "apt-get")
+	need.Tool(t, "dpkg-deb", "createrepo_c", "git", "apt-get")
 	var repomd [2][]byte
 	for i := range repomd {
 		dir := t.TempDir()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cosafs/test/need"
 	"cosafs/vfs/fusefs"
 	"cosafs/vfs/vfstest"
 )
@@ -25,7 +26,7 @@ func wantState(t *testing.T, dir string, want fusefs.State) {
 // TestDeadDaemon: a killed daemon leaves a mount that is seen, cleared, and can
 // be mounted again.
 func TestDeadDaemon(t *testing.T) {
-	needFUSE(t)
+	need.Tool(t, "fuse")
 	dir := filepath.Join(t.TempDir(), "a mount\twith \\ odd name")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)

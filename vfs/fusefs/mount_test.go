@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"cosafs/test/need"
 	"cosafs/vfs"
 	"cosafs/vfs/fusefs"
 	"cosafs/vfs/vfstest"
@@ -52,31 +53,10 @@ func (m mounted) Unmount(ctx context.Context) error {
 	return err
 }
 
-// needFUSE skips where nothing can be mounted.
-func needFUSE(t *testing.T) {
-	t.Helper()
-	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err == nil {
-		err = f.Close()
-	}
-	if err != nil {
-		skip(t, "fuse", err)
-	}
-}
-
-// skip skips for lack of a tool, unless COSAFS_TEST_REQUIRE names it.
-func skip(t *testing.T, tool string, why error) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), tool) {
-		t.Fatalf("%s is required: %v", tool, why)
-	}
-	t.Skipf("%s is missing: %v", tool, why)
-}
-
 // start shows f at a new directory.
 func start(t *testing.T, f vfstest.Fixture, args ...string) *vfstest.Remote {
 	t.Helper()
-	needFUSE(t)
+	need.Tool(t, "fuse")
 	return vfstest.Start(t, f, t.TempDir(), args...)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cosafs/test/need"
 	"cosafs/vfs/vfstest"
 )
 
@@ -17,7 +18,7 @@ const qemuPath = "43.1/x86_64/os-43.1-qemu.x86_64.qcow2"
 // TestPassthroughEngages: the kernel reads a complete local file itself.
 func TestPassthroughEngages(t *testing.T) {
 	if os.Geteuid() != 0 {
-		skip(t, "root", errors.New("passthrough needs CAP_SYS_ADMIN"))
+		need.Lacking(t, "root", errors.New("passthrough needs CAP_SYS_ADMIN"))
 	}
 	f := vfstest.Default(t)
 	r := start(t, f)
@@ -47,7 +48,7 @@ func wantBytes(t *testing.T, f vfstest.Fixture, path string) []byte {
 // cached stays cached until the last user is gone, then passes through.
 func TestModesNeverMix(t *testing.T) {
 	if os.Geteuid() != 0 {
-		skip(t, "root", errors.New("passthrough needs CAP_SYS_ADMIN"))
+		need.Lacking(t, "root", errors.New("passthrough needs CAP_SYS_ADMIN"))
 	}
 	f := vfstest.Default(t)
 	it := vfstest.Item{Path: "43.1/x86_64/os-43.1-turns.x86_64.raw", Kind: "turns", Random: 50000}

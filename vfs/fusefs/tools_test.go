@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"cosafs/test/need"
 	"cosafs/vfs/fusefs"
 	"cosafs/vfs/vfstest"
 )
@@ -38,7 +39,7 @@ func imageFixture(t *testing.T, local bool) (vfstest.Fixture, []byte) {
 func runTool(t *testing.T, dir string, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		skip(t, name, err)
+		need.Lacking(t, name, err)
 	}
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = dir

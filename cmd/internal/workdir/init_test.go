@@ -6,24 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"cosafs/materialize"
+	"cosafs/test/need"
 )
-
-// needGit skips where git is missing, unless it is required.
-func needGit(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("git"); err == nil {
-		return
-	}
-	if slices.Contains(strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ","), "git") {
-		t.Fatal("git is required, and missing")
-	}
-	t.Skip("git is missing")
-}
 
 func TestInitLinksADirectory(t *testing.T) {
 	config := t.TempDir()
@@ -46,7 +34,7 @@ func TestInitLinksADirectory(t *testing.T) {
 }
 
 func TestInitClones(t *testing.T) {
-	needGit(t)
+	need.Tool(t, "git")
 	source := t.TempDir()
 	put(t, filepath.Join(source, "manifest.yaml"), "packages: []\n")
 	for _, args := range [][]string{
@@ -71,7 +59,7 @@ func TestInitClones(t *testing.T) {
 
 // A URL that was mistyped costs nothing: the next try needs no --force.
 func TestInitFailedClone(t *testing.T) {
-	needGit(t)
+	need.Tool(t, "git")
 	dir := filepath.Join(t.TempDir(), "work")
 	err := Init(t.Context(), InitConfig{Dir: dir, Source: "file:///nowhere/at/all"})
 	if class, hint := materialize.ClassOf(err); class != materialize.ClassConfig || hint == "" || !strings.Contains(err.Error(), "/nowhere/at/all") {
