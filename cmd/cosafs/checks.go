@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"cosafs/materialize/appliance"
+	"cosafs/vfs/fusefs"
 )
 
 // Space in bytes below which a build is likely to fail. A compose keeps the
@@ -33,7 +33,7 @@ type host struct {
 // checks lists what doctor looks at, in the order in which it prints.
 func (h host) checks() []func() []finding {
 	return []func() []finding{
-		h.programs, h.engine, h.guestPackages, h.kernel, h.fuse, h.kvm, h.workdirState, h.space, h.umask,
+		h.programs, h.engine, h.guestPackages, h.kernel, h.fuse, h.kvm, h.workdirState, h.space,
 	}
 }
 
@@ -130,11 +130,14 @@ func (h host) kernel() []finding {
 	return []finding{{Check: "appliance kernel", Grade: gradeOK, Found: path}}
 }
 
+// fuseHint is what to do without /dev/fuse.
+const fuseHint = "modprobe fuse; in a container: --device /dev/fuse"
+
 // fuse looks for what a mount needs.
 func (h host) fuse() []finding {
 	f := finding{Check: "/dev/fuse", Grade: gradeOK, Found: "can be opened"}
-	if err := canOpen(filepath.Join(h.root, "dev/fuse")); err != nil {
-		f.Grade, f.Found, f.Fix = gradeMissing, reason(err), "modprobe fuse; in a container: --device /dev/fuse"
+	if err := fusefs.CheckDevice(filepath.Join(h.root, fusefs.Device)); err != nil {
+		f.Grade, f.Found, f.Fix = gradeMissing, reason(err), fuseHint
 	}
 	found := []finding{f}
 	if path, err := h.look("fusermount3"); err == nil {
@@ -179,7 +182,7 @@ func (h host) workdirState() []finding {
 	for _, dir := range []string{"builds", "cache", "tmp"} {
 		path := filepath.Join(h.workdir, dir)
 		if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			found = append(found, finding{Check: "build directory", Grade: gradeMissing, Found: path + ": " + reason(err), Fix: "chown -R $USER " + path})
+			found = append(found, finding{Check: "build directory", Grade: gradeMissing, Found: path + ": " + reason(err), Fix: writableFix(path, err)})
 		}
 	}
 	if len(found) > 0 {
@@ -190,6 +193,14 @@ func (h host) workdirState() []finding {
 		found = append(found, finding{Check: "tmp and builds", Grade: gradeNote, Found: "on different file systems: every artifact is copied instead of renamed"})
 	}
 	return append(found, fileSystem(h.workdir))
+}
+
+// writableFix says how to get a directory written to.
+func writableFix(path string, err error) string {
+	if errors.Is(err, unix.EROFS) {
+		return "mount -o remount,rw the file system of " + path
+	}
+	return "chown -R $USER " + path
 }
 
 // fileSystem warns of overlayfs, on which cosa itself refuses to build.
@@ -221,19 +232,6 @@ func (h host) space() []finding {
 		f.Grade, f.Fix = gradeMissing, "cosafs prune"
 	case free < spaceWanted:
 		f.Grade, f.Fix = gradeNote, "cosafs prune"
-	}
-	return []finding{f}
-}
-
-// umask refuses what cosa refuses: 0, under which files of the OS get modes
-// that nobody meant.
-func (h host) umask() []finding {
-	// There is no way to read it but to set it. Nothing else runs here.
-	mask := syscall.Umask(0o022)
-	syscall.Umask(mask)
-	f := finding{Check: "umask", Grade: gradeOK, Found: fmt.Sprintf("%04o", mask)}
-	if mask == 0 {
-		f.Grade, f.Fix = gradeMissing, "umask 0022"
 	}
 	return []finding{f}
 }
