@@ -14,6 +14,9 @@ import (
 )
 
 func main() {
+	// As in cosa's container: what goes into a commit must not depend on who
+	// makes it. What is private says so itself.
+	syscall.Umask(0o022)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks politely; a second one ends the program at once.
 	context.AfterFunc(ctx, stop)
