@@ -47,7 +47,7 @@ func (r *Runner) newJobDir(f *flight) (*jobDir, error) {
 		switch {
 		case errors.Is(err, fs.ErrExist):
 		case err != nil:
-			return nil, Fail(classOfIO(err), "make job folder", "check the space and the permissions of "+r.cfg.StateDir, err)
+			return nil, Fail(classOfIO(err), "make job folder", "see whether there is space in, and permission for, "+r.cfg.StateDir, err)
 		default:
 			return dir, nil
 		}
@@ -96,12 +96,16 @@ func (d *jobDir) fill(f *flight) (err error) {
 	if d.owner, err = tryLock(filepath.Join(d.path, fileOwner)); err != nil {
 		return err
 	}
-	return errors.Join(
-		d.owner.write(f.holder()),
-		os.WriteFile(filepath.Join(d.path, filePlan), []byte(planText(f.w)), 0o644),
-		os.WriteFile(filepath.Join(d.path, fileLog), nil, 0o644),
-		d.save(f),
-	)
+	if err := d.owner.write(f.holder()); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(d.path, filePlan), []byte(planText(f.w)), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(d.path, fileLog), nil, 0o644); err != nil {
+		return err
+	}
+	return d.save(f)
 }
 
 // save replaces the progress file by the flight's state. The state is read

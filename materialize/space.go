@@ -20,9 +20,18 @@ func (f *flight) checkSpace() error {
 	if free >= f.w.Space {
 		return nil
 	}
-	hint := fmt.Sprintf("free %d more bytes on the file system of %s, for example with: cosafs prune", f.w.Space-free, dir)
+	hint := fmt.Sprintf("free %s more on the file system of %s, for example with: cosafs prune", quantity(f.w.Space-free), dir)
 	return Fail(ClassSpace, f.w.Title, hint,
-		fmt.Errorf("needs %d bytes, %d are free on %s: %w", f.w.Space, free, dir, syscall.ENOSPC))
+		fmt.Errorf("needs %s, %s are free on %s: %w", quantity(f.w.Space), quantity(free), dir, syscall.ENOSPC))
+}
+
+// quantity gives bytes for people.
+func quantity(n int64) string {
+	const mib = 1 << 20
+	if n < mib {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%d MiB", (n+mib-1)/mib)
 }
 
 // freeBytes is what an unprivileged process may still write.

@@ -134,7 +134,8 @@ func (s *scanner) line(line string) {
 		s.found = fail("install the package that makes it first: it has to be required with Requires(pre)",
 			"a file belongs to the %s %s, which does not exist", m[1], m[2])
 	} else if m := badPayload.FindStringSubmatch(line); m != nil {
-		s.vague = fail("the log has what rpm said", "package %s could not be unpacked", m[1])
+		// rpm gives no reason, not even a full disk's.
+		s.vague = fail("see whether the disk is full, also of files (df -i); else the package is damaged", "package %s could not be unpacked", m[1])
 	}
 }
 
