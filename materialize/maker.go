@@ -24,6 +24,8 @@ type Maker struct {
 	Config   ConfigDir
 	Arch     string // RPM basearch of this machine, the only one that can be made here
 	StateDir string // <workdir>/cache/cosafs
+	// Frozen is why nothing can be made in the build directory; nil if it can.
+	Frozen error
 	// Linger is how long a job goes on after the last who asked for it left;
 	// negative means for ever.
 	Linger time.Duration
@@ -67,6 +69,9 @@ func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
 
 // makeable refuses what can't be made on this machine.
 func (m *Maker) makeable(t Target) error {
+	if m.Frozen != nil {
+		return m.Frozen
+	}
 	if t.Arch != m.Arch {
 		return fmt.Errorf("%s: this machine makes %s only: %w", t, m.Arch, ErrNotMakeable)
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Linger  time.Duration `json:"linger"`  // how long a job goes on when nobody waits; nanoseconds
 
 	Container string        `json:"container"` // image that holds rpm-ostree, run with podman; "" = none
+	LockWait  time.Duration `json:"lockwait"`  // how long to wait for another program's lock; nanoseconds
 	Deadline  time.Duration `json:"deadline"`  // an open of the mount ends after this; 0 = never; nanoseconds
 	JSON      bool          `json:"-"`
 	Quiet     bool          `json:"-"`
@@ -59,6 +60,8 @@ func settings() []setting {
 			set: func(c *Config, v string) error { return setDuration(&c.Linger, v) }},
 		{name: "deadline", fallback: "1h", usage: "an open that makes something ends with an error after `TIME`; 0s is never",
 			set: func(c *Config, v string) error { return setDuration(&c.Deadline, v) }},
+		{name: "lockwait", fallback: "30s", usage: "wait `TIME` for another program's lock of builds.json or meta.json",
+			set: func(c *Config, v string) error { return setDuration(&c.LockWait, v) }},
 		{name: "container", usage: "compose with rpm-ostree of container image `IMAGE`, by podman",
 			set: func(c *Config, v string) error { c.Container = v; return nil }},
 	}

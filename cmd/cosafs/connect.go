@@ -30,7 +30,7 @@ func (p *program) service(ctx context.Context, do func(webui.Service) error) err
 	if !errors.Is(err, webui.ErrNoDaemon) {
 		return err
 	}
-	wd, err := p.open(ctx, p.logger(slog.LevelWarn))
+	wd, err := p.open(ctx, p.logger(slog.LevelError)) // what matters comes back as an error; -v shows the rest
 	if err != nil {
 		return err
 	}

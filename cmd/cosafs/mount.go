@@ -135,7 +135,7 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 // daemonArgs says the configuration and the mount as a command line.
 func (p *program) daemonArgs(req webui.MountRequest) []string {
 	args := []string{"--workdir", p.cfg.Workdir, "--engine", p.cfg.Engine, "--kvm", p.cfg.KVM,
-		"--vms", fmt.Sprint(p.cfg.VMs), "--linger", p.cfg.Linger.String(), "--deadline", p.cfg.Deadline.String(),
+		"--vms", fmt.Sprint(p.cfg.VMs), "--linger", p.cfg.Linger.String(), "--deadline", p.cfg.Deadline.String(), "--lockwait", p.cfg.LockWait.String(),
 		"--container", p.cfg.Container}
 	if p.cfg.Verbose {
 		args = append(args, "--verbose")

@@ -32,9 +32,21 @@ func (p *program) open(ctx context.Context, log *slog.Logger) (*workdir.Workdir,
 	// --arch says what is looked at. What is made is always for this machine,
 	// which is the build directory's own default.
 	return workdir.Open(ctx, workdir.Config{
-		Dir: p.cfg.Workdir, Engine: engine, VMs: p.cfg.VMs, Linger: p.cfg.Linger,
+		Dir: p.cfg.Workdir, Engine: engine, Container: p.cfg.Container, VMs: p.cfg.VMs, Linger: p.cfg.Linger, Lock: p.cfg.LockWait,
+		State: daemon.StateDir(p.cfg.Workdir), Frozen: frozen(p.cfg.Workdir),
 		Version: version(), Logger: log,
 	})
+}
+
+// frozen says why nothing can be made in a build directory, nil if it can.
+func frozen(dir string) error {
+	for _, name := range []string{"builds", "cache", "tmp"} {
+		if err := daemon.Writable(filepath.Join(dir, name)); err != nil {
+			return materialize.Fail(materialize.ClassConfig, "change "+dir,
+				"give yourself write permission there, or run cosafs as the directory's owner", err)
+		}
+	}
+	return nil
 }
 
 // A watched build directory follows what other processes change in it.
@@ -70,7 +82,10 @@ func (p *program) showAt(log *slog.Logger) func(context.Context, daemon.Backend,
 		if !ok {
 			return nil, fmt.Errorf("mount a %T: %w", b, errors.ErrUnsupported)
 		}
-		tree := vfs.New(w.Library(), vfs.Options{ListBuildable: req.ShowAll})
+		tree := vfs.New(w.Library(), vfs.Options{ListBuildable: req.ShowAll, OpenDeadline: p.cfg.Deadline})
+		if err := fusefs.CheckDevice(fusefs.Device); err != nil {
+			return nil, materialize.Fail(materialize.ClassTool, "show the tree", fuseHint, err)
+		}
 		s, err := fusefs.Mount(ctx, req.Dir, tree, fusefs.Options{AllowOther: req.AllowOther, Logger: log})
 		if err != nil {
 			return nil, materialize.Fail(materialize.ClassTool, "show the tree", "cosafs doctor checks /dev/fuse and fusermount3", err)

@@ -20,10 +20,6 @@ const (
 	lockPoll = 50 * time.Millisecond
 )
 
-// StateDir is where a build directory keeps what the daemon writes: its lock
-// and its log.
-func StateDir(workdir string) string { return filepath.Join(workdir, "cache", "cosafs") }
-
 // takeLock makes this process the build directory's daemon, until the file is
 // closed or the process ends. A living daemon is [webui.ErrRunning]; one that is
 // ending is waited for.

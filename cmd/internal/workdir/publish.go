@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"cosafs/backend"
 	"cosafs/backend/dirstore"
@@ -81,7 +82,7 @@ func (r *records) enlist(ctx context.Context, id, arch string) error {
 func (r *records) pointLatest(ctx context.Context) error {
 	unlock, err := r.builds.Lock(ctx, listFile)
 	if err != nil {
-		return explainLock(err)
+		return explainChange(err)
 	}
 	list, err := r.list(ctx)
 	if err == nil {
@@ -101,7 +102,7 @@ func (r *records) link(ctx context.Context, id string) error {
 // it is: it has nothing to do with the file.
 func (r *records) update(ctx context.Context, change func(*index.Builds) error) error {
 	var refused error
-	err := explainLock(r.builds.UpdateJSON(ctx, listFile, func(old []byte) ([]byte, error) {
+	err := explainChange(r.builds.UpdateJSON(ctx, listFile, func(old []byte) ([]byte, error) {
 		list := index.NewBuilds()
 		if len(old) > 0 {
 			var err error
@@ -120,9 +121,12 @@ func (r *records) update(ctx context.Context, change func(*index.Builds) error) 
 	return err
 }
 
-// explainLock tells what to do about a lock of somebody else. It is of a class
-// that is soon tried again.
-func explainLock(err error) error {
+// explainChange tells what to do about a full disk, or a lock of somebody else.
+// They are of classes that are soon tried again.
+func explainChange(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return materialize.Fail(materialize.ClassSpace, "change the build directory", "cosafs prune -n 1 deletes all builds but the newest", err)
+	}
 	var locked *dirstore.LockedError
 	if !errors.As(err, &locked) {
 		return err
@@ -159,7 +163,7 @@ func (r *records) AddArtifact(ctx context.Context, id, arch string, a materializ
 // recordImage merges the entry into meta.json as it is by now: other steps may
 // have written since, and what they wrote stays.
 func (r *records) recordImage(ctx context.Context, file backend.Key, a materialize.Artifact) error {
-	return explainLock(r.builds.UpdateJSON(ctx, file, func(old []byte) ([]byte, error) {
+	return explainChange(r.builds.UpdateJSON(ctx, file, func(old []byte) ([]byte, error) {
 		m, err := index.ParseMeta(old)
 		if err != nil {
 			return nil, err

@@ -64,7 +64,7 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 	}
 	slices.SortFunc(info.Artifacts, func(a, b materialize.Artifact) int { return strings.Compare(a.Kind, b.Kind) })
 	for _, kind := range w.maker.Disks.Kinds() {
-		if _, ok := b.Artifacts[kind]; !ok && arch == w.cfg.Arch {
+		if _, ok := b.Artifacts[kind]; !ok && arch == w.cfg.Arch && w.cfg.Frozen == nil {
 			info.Buildable = append(info.Buildable, kind)
 		}
 	}
@@ -251,6 +251,9 @@ const keepBuilds = 3
 // pruning included.
 func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(materialize.Event)) (webui.BuildResult, error) {
 	began := time.Now()
+	if w.cfg.Frozen != nil {
+		return webui.BuildResult{}, w.cfg.Frozen
+	}
 	if req.Arch != "" && req.Arch != w.cfg.Arch {
 		return webui.BuildResult{}, materialize.Fail(materialize.ClassConfig, "build for "+req.Arch,
 			"run it on a machine of that architecture",
@@ -324,6 +327,13 @@ func (w *Workdir) afterBuild(ctx context.Context, req webui.BuildRequest, res *w
 // Prune implements [webui.Service]: builds, and then what the OSTree repository
 // keeps for none of the builds that are left.
 func (w *Workdir) Prune(ctx context.Context, req webui.PruneRequest) ([]materialize.BuildRef, error) {
+	if w.cfg.Frozen != nil && !req.Dry {
+		return nil, w.cfg.Frozen
+	}
+	if !req.Dry {
+		w.freeReserve()
+		defer w.keepReserve()
+	}
 	gone, err := w.records.Prune(ctx, materialize.PruneRequest{Keep: req.Keep, Builds: req.Builds, Dry: req.Dry, Busy: w.busy})
 	if err != nil || req.Dry || len(gone) == 0 {
 		return gone, err
@@ -356,6 +366,9 @@ func (w *Workdir) Retry(ctx context.Context, jobOrPath string) error {
 
 // Tag implements [webui.Service].
 func (w *Workdir) Tag(ctx context.Context, name, id string) error {
+	if w.cfg.Frozen != nil {
+		return w.cfg.Frozen
+	}
 	id, err := w.resolveID(ctx, id)
 	if err != nil {
 		return err
@@ -364,4 +377,9 @@ func (w *Workdir) Tag(ctx context.Context, name, id string) error {
 }
 
 // Untag implements [webui.Service].
-func (w *Workdir) Untag(ctx context.Context, name string) error { return w.records.Untag(ctx, name) }
+func (w *Workdir) Untag(ctx context.Context, name string) error {
+	if w.cfg.Frozen != nil {
+		return w.cfg.Frozen
+	}
+	return w.records.Untag(ctx, name)
+}

@@ -25,6 +25,8 @@ import (
 // needed.
 type Config struct {
 	Dir       string        // the working directory, which holds builds/ and src/
+	State     string        // where cosafs keeps its own state; "" = cache/cosafs in Dir
+	Frozen    error         // why nothing can be made or changed in Dir; nil = it can. What is there can be read
 	Engine    string        // "rpm-ostree", "dnf", or "" for rpm-ostree where it is installed, else dnf
 	Container string        // image that holds rpm-ostree, run with podman; "" = this machine's
 	Arch      string        // RPM basearch; "" = this machine's
@@ -82,6 +84,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Dir = dir
+	if c.State == "" {
+		c.State = filepath.Join(dir, "cache", "cosafs")
+	}
 	if c.Arch == "" {
 		c.Arch = Basearch()
 	}
@@ -110,29 +115,20 @@ func check(dir string) error {
 		return materialize.Fail(materialize.ClassConfig, "open "+dir,
 			"make it a working directory with: cosafs init CONFIG, or name one with --workdir", err)
 	}
-	for _, d := range []string{"cache", "tmp"} {
-		if err := writable(filepath.Join(dir, d)); err != nil {
-			return materialize.Fail(materialize.ClassConfig, "open "+dir,
-				"give yourself write permission there, or run cosafs as the directory's owner", err)
-		}
-	}
 	return nil
 }
 
-// writable makes dir if need be and proves that files can be made in it.
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".cosafs-probe-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
 // StateDir is where cosafs keeps its own state; losing it costs time only.
-func (w *Workdir) StateDir() string { return filepath.Join(w.root, "cache", "cosafs") }
+func (w *Workdir) StateDir() string { return w.cfg.State }
+
+// scratchDir is where jobs write: on the file system of builds/, so that
+// publishing is a rename.
+func (w *Workdir) scratchDir() string {
+	if w.cfg.Frozen != nil {
+		return filepath.Join(w.StateDir(), "tmp") // no job will use it
+	}
+	return filepath.Join(w.root, "tmp", "cosafs")
+}
 
 // assemble builds the parts and wires them; nothing is started.
 func (w *Workdir) assemble() error {
@@ -141,7 +137,7 @@ func (w *Workdir) assemble() error {
 		return err
 	}
 	w.runner, err = materialize.NewRunner(materialize.RunnerConfig{
-		StateDir: w.StateDir(), ScratchDir: filepath.Join(w.root, "tmp", "cosafs"), VMs: w.cfg.VMs, Log: w.cfg.Logger,
+		StateDir: w.StateDir(), ScratchDir: w.scratchDir(), VMs: w.cfg.VMs, Log: w.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -167,6 +163,7 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 		config.GitDir = git
 	}
 	return &materialize.Maker{
+		Frozen:   w.cfg.Frozen,
 		Composer: w.composer(cfg),
 		Commits:  commits,
 		Disks: disk.New(disk.Config{
@@ -189,8 +186,11 @@ func (w *Workdir) recover(ctx context.Context) error {
 	if _, err := w.runner.Recover(ctx); err != nil {
 		return fmt.Errorf("clean up after a killed process: %w", err)
 	}
-	if err := w.records.recover(ctx); err != nil {
-		w.cfg.Logger.Warn("finish what a killed process was publishing", "err", err)
+	if w.cfg.Frozen == nil {
+		w.keepReserve()
+		if err := w.records.recover(ctx); err != nil {
+			w.cfg.Logger.Warn("finish what a killed process was publishing", "err", err)
+		}
 	}
 	if err := w.tree.refresh(ctx); err != nil {
 		w.cfg.Logger.Warn("look at builds", "err", err)
