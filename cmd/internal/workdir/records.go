@@ -27,6 +27,7 @@ type records struct {
 	journal  journal
 	onChange func() // told after every change; never nil after assembly
 	now      func() time.Time
+	known    listMemo
 }
 
 var _ materialize.Records = (*records)(nil)
@@ -47,8 +48,24 @@ func newRecords(workdir string, cfg Config) (*records, error) {
 
 func (r *records) path(rel string) string { return filepath.Join(r.root, filepath.FromSlash(rel)) }
 
-// list reads builds.json. A missing one is an empty list, as in cosa.
+// list gives builds.json, reading it if it is another than the last time. A
+// missing one is an empty list, as in cosa. Callers must not change it.
 func (r *records) list(ctx context.Context) (*index.Builds, error) {
+	info, err := os.Stat(r.path(listFile))
+	if err != nil {
+		return r.readList(ctx) // it says why
+	}
+	if list, ok := r.known.get(info); ok {
+		return list, nil
+	}
+	list, err := r.readList(ctx)
+	if err == nil {
+		r.known.put(info, list, time.Now())
+	}
+	return list, err
+}
+
+func (r *records) readList(ctx context.Context) (*index.Builds, error) {
 	var list *index.Builds
 	err := r.builds.ReadJSON(ctx, listFile, func(b []byte) (err error) {
 		list, err = index.ParseBuilds(b)
