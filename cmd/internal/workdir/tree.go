@@ -54,19 +54,25 @@ func (t *tree) problems() map[string]string {
 	return maps.Clone(t.problem)
 }
 
+// watchShare bounds what looking for changes may cost where there are thousands
+// of builds: a look is followed by a pause of so many times its length.
+const watchShare = 20
+
 // watch looks for changes by other processes until ctx ends.
 func (t *tree) watch(ctx context.Context, every time.Duration, warn func(error)) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	pause := time.NewTimer(every)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			if err := t.refresh(ctx); err != nil {
-				warn(err)
-			}
+		case <-pause.C:
 		}
+		began := time.Now()
+		if err := t.refresh(ctx); err != nil {
+			warn(err)
+		}
+		pause.Reset(max(every, watchShare*time.Since(began)))
 	}
 }
 
