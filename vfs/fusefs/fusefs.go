@@ -146,6 +146,7 @@ func (s *Server) options(opts Options) *fusenode.Options {
 	o.Debug = opts.Debug
 	o.Logger = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	o.IgnoreSecurityLabels = true
+	o.EnableAcl = true // there are none, which the kernel then remembers: ls -l asks for each file's
 	// Above 512 KiB a splice does not fit into the largest pipe.
 	o.MaxWrite = 512 << 10
 	o.MaxBackground, o.CongestionThreshold = 64, 48
