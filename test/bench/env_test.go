@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -117,15 +118,12 @@ type bench struct {
 	testing.TB
 	dir  string
 	env  []string
-	cost cost // of all programs that were run
+	cost cost // cpu of all programs that were run
 }
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
-	dir, err := os.MkdirTemp(shared.dir, "run-")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	dir := tb.TempDir()
 	run := filepath.Join(dir, "run")
 	if err := os.Mkdir(run, 0o700); err != nil {
 		tb.Fatal(err)
@@ -137,7 +135,8 @@ func newBench(tb testing.TB) *bench {
 // run runs a program that must succeed and gives its standard output.
 func (b *bench) run(name string, args ...string) string {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), name, args...)
+	// A cleanup runs programs too, when the context has ended.
+	cmd := exec.CommandContext(context.WithoutCancel(b.Context()), name, args...)
 	cmd.Env = b.env
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -149,7 +148,7 @@ func (b *bench) run(name string, args ...string) string {
 	return stdout.String()
 }
 
-// remove deletes the directory; a deployment has immutable directories.
+// remove deletes the directory early: a run makes a dozen disks.
 func (b *bench) remove() {
 	b.Helper()
 	if err := os.RemoveAll(b.dir); err != nil {

@@ -46,6 +46,7 @@ func appliances(b *testing.B, dir string) {
 
 // compareImages lets both sides make images in turns.
 func compareImages(b *testing.B, peerAppliance, cosafsAppliances string) {
+	b.Helper()
 	var peers, ours []cost
 	for b.Loop() {
 		for range rounds {
@@ -60,12 +61,10 @@ func compareImages(b *testing.B, peerAppliance, cosafsAppliances string) {
 			b.Logf("scripts %v, cosafs %v", peers[len(peers)-1], cost)
 		}
 	}
-	r := row{strings.TrimPrefix(b.Name(), "Benchmark"), median(peers), median(ours)}
-	shared.report.add(r)
+	r := row{label(b.Name()), median(peers), median(ours)}
+	r.tell(b)
 	b.ReportMetric(r.peer.wall.Seconds(), "scripts-s")
 	b.ReportMetric(r.cosafs.wall.Seconds(), "cosafs-s")
-	b.ReportMetric(r.wall(), "ratio")
-	b.ReportMetric(r.cpu(), "cpu-ratio")
 }
 
 func (c cost) String() string {
@@ -76,13 +75,14 @@ func (c cost) String() string {
 type cosafs struct {
 	*bench
 	program, work, mnt string
+	pid                int // the daemon's, in mounted
 }
 
 func newCosafs(tb testing.TB) cosafs {
 	tb.Helper()
 	config(tb) // off the clock
 	b := newBench(tb)
-	c := cosafs{b, program(tb), filepath.Join(b.dir, "work"), filepath.Join(b.dir, "mnt")}
+	c := cosafs{bench: b, program: program(tb), work: filepath.Join(b.dir, "work"), mnt: filepath.Join(b.dir, "mnt")}
 	if err := os.Mkdir(c.mnt, 0o755); err != nil {
 		tb.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (c cosafs) image(appliances string) cost {
 	defer c.cosafs("umount", c.mnt)
 	c.isQcow2(filepath.Join(c.mnt, "next", "x86_64", "qemu.qcow2"))
 	wall := time.Since(began)
-	return cost{wall, c.cost.cpu + c.daemonCPU()}
+	return cost{wall, c.cost.cpu + c.daemonCPU(c.daemonPID())}
 }
 
 func (c cosafs) link(target, name string) {
@@ -120,15 +120,21 @@ func (c cosafs) link(target, name string) {
 	}
 }
 
-// daemonCPU is what the mount's daemon used, with all programs that it ran:
-// utime, stime, cutime and cstime of proc(5), in ticks of 10 ms.
-func (c cosafs) daemonCPU() time.Duration {
+// daemonPID is the mount's daemon.
+func (c cosafs) daemonPID() int {
 	c.Helper()
 	var st struct{ PID int }
 	if err := json.Unmarshal([]byte(c.cosafs("--json", "status")), &st); err != nil {
 		c.Fatal(err)
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", st.PID))
+	return st.PID
+}
+
+// daemonCPU is what the mount's daemon used, with all programs that it ran:
+// utime, stime, cutime and cstime of proc(5), in ticks of 10 ms.
+func (c cosafs) daemonCPU(pid int) time.Duration {
+	c.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		c.Fatal(err)
 	}
