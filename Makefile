@@ -62,7 +62,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	  done; done
 
 bench: deps-test build ## ratios against a native read and against the bare scripts, in one run
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/... ./vfs/fusefs/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
 
 demo: deps build ## from nothing to a booted image; look around in demo/ afterwards
 	$(GO) run ./test/demo -cosafs $(BIN)/cosafs -dir demo

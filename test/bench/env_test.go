@@ -70,6 +70,8 @@ func missing(tool string) error {
 		}
 	case "fuse":
 		_, err = os.Stat("/dev/fuse")
+	case "ovmf":
+		_, err = os.Stat("/usr/share/OVMF/OVMF_CODE_4M.fd")
 	case "qemu":
 		_, err = exec.LookPath("qemu-system-x86_64")
 	default:
