@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
 
@@ -41,48 +41,18 @@ func runAll(m *testing.M) (int, error) {
 	return code, shared.report.print(os.Stdout)
 }
 
-// need skips where a tool is missing, and fails where COSAFS_TEST_REQUIRE lists it.
-func need(tb testing.TB, tools ...string) {
+// needTools asks for tools, and for the patience to use them.
+func needTools(tb testing.TB, tools ...string) {
 	tb.Helper()
 	if testing.Short() {
 		tb.Skip("short: this takes minutes")
 	}
-	required := strings.Split(os.Getenv("COSAFS_TEST_REQUIRE"), ",")
-	for _, tool := range tools {
-		err := missing(tool)
-		switch {
-		case err == nil:
-		case slices.Contains(required, tool):
-			tb.Fatalf("%s is required: %v", tool, err)
-		default:
-			tb.Skipf("%s: %v", tool, err)
-		}
-	}
-}
-
-// missing says what a tool lacks, nil if it is there.
-func missing(tool string) error {
-	var err error
-	switch tool {
-	case "root":
-		if os.Getuid() != 0 {
-			return os.ErrPermission
-		}
-	case "fuse":
-		_, err = os.Stat("/dev/fuse")
-	case "ovmf":
-		_, err = os.Stat("/usr/share/OVMF/OVMF_CODE_4M.fd")
-	case "qemu":
-		_, err = exec.LookPath("qemu-system-x86_64")
-	default:
-		_, err = exec.LookPath(tool)
-	}
-	return err
+	need.Tool(tb, tools...)
 }
 
 func needAll(tb testing.TB) {
 	tb.Helper()
-	need(tb, "root", "fuse", "dnf", "ostree", "supermin", "qemu", "git")
+	needTools(tb, "root", "fuse", "dnf", "ostree", "supermin", "qemu-system-x86_64", "git")
 }
 
 // The program and the OS are made once a run.

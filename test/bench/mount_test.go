@@ -17,10 +17,10 @@ const imageSize = 512 << 20
 
 // Reading a file that exists, through the mount and beside it.
 func BenchmarkReadThroughMount(b *testing.B) {
-	need(b, "root", "fuse", "git")
+	needTools(b, "root", "fuse", "git")
 	c := mounted(b, shape{builds: 1, size: imageSize})
-	native := filepath.Join(c.work, "builds", "1.0", arch, imageName("1.0", "qemu"))
-	through := filepath.Join(c.mnt, "1.0", arch, imageName("1.0", "qemu"))
+	native := filepath.Join(c.work, "builds", "1.0", arch, imageName("1.0", "qemu-system-x86_64"))
+	through := filepath.Join(c.mnt, "1.0", arch, imageName("1.0", "qemu-system-x86_64"))
 	for _, bm := range []struct {
 		name string
 		do   func(path string) error
@@ -38,7 +38,7 @@ func BenchmarkReadThroughMount(b *testing.B) {
 // Looking at ten thousand builds: ls -lR on a new mount and again, which asks
 // each file for its SELinux label too, and find, which asks for sizes alone.
 func BenchmarkListBuilds(b *testing.B) {
-	need(b, "root", "fuse", "git")
+	needTools(b, "root", "fuse", "git")
 	c := mounted(b, shape{builds: 10_000, size: 1})
 	native, through := c.lsR(filepath.Join(c.work, "builds")), c.lsR(c.mnt)
 	var first row

@@ -62,7 +62,7 @@ func (b *bench) isQcow2(image string) {
 // What the peer makes is as good as what cosafs makes: it boots.
 func TestPeerBoots(t *testing.T) {
 	needAll(t)
-	need(t, "ovmf")
+	needTools(t, "ovmf")
 	p := newPeer(t, "")
 	defer p.remove()
 	image, _ := p.image("")
