@@ -30,6 +30,7 @@ type flight struct {
 	mu        sync.Mutex
 	info      JobInfo             // guarded by mu
 	dirty     bool                // guarded by mu: info is newer than its file
+	forEver   bool                // guarded by mu: somebody left who wants it all the same
 	followers map[*follower]*Task // guarded by mu
 }
 

@@ -56,6 +56,7 @@ type JobInfo struct {
 	Phase    string    `json:"phase,omitempty"`
 	Fraction float64   `json:"fraction"` // 0 to 1; negative = unknown
 	Waiters  int       `json:"waiters"`
+	Until    time.Time `json:"until,omitzero"` // when it ends if nobody waits and nobody comes; zero = not at all
 	Attempt  int       `json:"attempt"`
 	PID      int       `json:"pid"` // of the process that runs it
 	Started  time.Time `json:"started"`

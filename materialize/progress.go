@@ -21,6 +21,20 @@ func (f *flight) count(by int) {
 	f.dirty = true
 }
 
+// linger notes how long the job goes on after a caller who left. Those who left
+// with more patience keep it going for longer.
+func (f *flight) linger(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch until := time.Now().Add(d); {
+	case d < 0:
+		f.forEver, f.info.Until = true, time.Time{}
+	case !f.forEver && until.After(f.info.Until):
+		f.info.Until = until
+	}
+	f.dirty = true
+}
+
 // progress takes a phase from the work and passes it on to whoever listens. It
 // waits for nobody: the file is written later, by keep.
 func (f *flight) progress(phase string, fraction float64) {

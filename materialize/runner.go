@@ -162,7 +162,7 @@ func (r *Runner) Close(ctx context.Context) error {
 //
 // The job doesn't depend on ctx. When ctx ends, Do gives its cause at once, and
 // the caller still counts as waiting for linger (0 = no longer, negative = for
-// ever). The job's ctx ends with [ErrAbandoned] when nobody counts any more.
+// ever); a job whose own end is the cause does not. The job's ctx ends with [ErrAbandoned] when nobody counts any more.
 //
 // A failed job's error is a [JobError] around a [Failure]; the same inputs give
 // the same error, with no new attempt, until it expires or [Runner.Retry]. A
@@ -193,6 +193,9 @@ func (r *Runner) Do(ctx context.Context, w Work, linger time.Duration) (Result, 
 		r.leave(f, 0)
 		return f.res, f.err
 	case <-ctx.Done():
+		if cause := context.Cause(ctx); errors.Is(cause, ErrCancelled) || errors.Is(cause, ErrAbandoned) {
+			linger = 0 // the job that waited has lingered itself, or was not meant to
+		}
 		r.leave(f, linger)
 		return Result{}, fmt.Errorf("wait for %s of %s: %w", w.Title, w.Target, context.Cause(ctx))
 	}

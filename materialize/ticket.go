@@ -42,6 +42,7 @@ func (r *Runner) start(ctx context.Context, w Work, asked time.Time) *flight {
 // leave takes the caller's ticket away, at once or after linger.
 func (r *Runner) leave(f *flight, linger time.Duration) {
 	f.count(-1)
+	f.linger(linger)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
