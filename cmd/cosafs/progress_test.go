@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"cosafs/materialize"
 )
@@ -42,6 +43,38 @@ func TestProgressQuiet(t *testing.T) {
 	g.done()
 	if out.Len() > 0 {
 		t.Errorf("-q printed %q", out.String())
+	}
+}
+
+// A line that the terminal breaks in two can't be drawn over.
+func TestStatusFitsTerminal(t *testing.T) {
+	for _, c := range []struct {
+		text          string
+		width, height int
+		want          string
+	}{
+		{"short\nlines\n", 80, 24, "short\nlines\n"},
+		{"a line that is too long\nfine\n", 10, 24, "a line th\nfine\n"},
+		{"größe: viel\n", 6, 24, "größe\n"},
+		{"1\n2\n3\n4\n", 80, 3, "1\n2\n"},
+	} {
+		if got := fit(c.text, c.width, c.height); got != c.want {
+			t.Errorf("%q in %dx%d is %q, want %q", c.text, c.width, c.height, got, c.want)
+		}
+	}
+}
+
+func TestStatusSaysHowLongAJobLingers(t *testing.T) {
+	now := time.Now()
+	for want, j := range map[string]materialize.JobInfo{
+		", 2 waiting":                {Waiters: 2, Until: now.Add(time.Second)},
+		", nobody waits: ends in 7s": {Until: now.Add(7 * time.Second)},
+		", nobody waits: ends in 0s": {Until: now.Add(-time.Second)},
+		", nobody waits":             {},
+	} {
+		if got := waiting(j, now); got != want {
+			t.Errorf("%+v: %q, want %q", j, got, want)
+		}
 	}
 }
 

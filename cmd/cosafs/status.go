@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"cosafs/materialize"
 	"cosafs/vfs/webui"
@@ -87,13 +88,22 @@ func jobLine(j materialize.JobInfo) string {
 	if j.Phase != "" {
 		line += ": " + j.Phase
 	}
-	if j.Waiters > 0 {
-		line += fmt.Sprintf(", %d waiting", j.Waiters)
-	}
+	line += waiting(j, time.Now())
 	if j.Error != "" {
 		line += ": " + j.Error
 	}
 	return line
+}
+
+// waiting says who waits for a job and, if nobody does, how long it goes on.
+func waiting(j materialize.JobInfo, now time.Time) string {
+	switch {
+	case j.Waiters > 0:
+		return fmt.Sprintf(", %d waiting", j.Waiters)
+	case j.Until.IsZero():
+		return ", nobody waits"
+	}
+	return fmt.Sprintf(", nobody waits: ends in %v", max(0, j.Until.Sub(now)).Round(time.Second))
 }
 
 // watch shows the status until ctx ends: on a terminal in place, else the
@@ -101,8 +111,8 @@ func jobLine(j materialize.JobInfo) string {
 func (p *program) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchTime)
 	defer tick.Stop()
-	_, tty := terminal(p.stdout)
-	shown := ""
+	fd, tty := terminal(p.stdout)
+	shown, width := "", 0
 	for {
 		err := p.service(ctx, func(s webui.Service) error {
 			rep, err := p.askStatus(ctx, s)
@@ -110,6 +120,13 @@ func (p *program) watch(ctx context.Context) error {
 				return err
 			}
 			text := statusText(rep)
+			if w, h, err := term.GetSize(fd); tty && err == nil {
+				if width != w && width != 0 { // the lines shown were broken anew
+					p.write("\x1b[H\x1b[2J")
+					shown = ""
+				}
+				width, text = w, fit(text, w, h)
+			}
 			p.write(redraw(shown, text, tty))
 			shown = text
 			return nil
@@ -126,6 +143,21 @@ func (p *program) watch(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// fit cuts text to a terminal: what was drawn can be drawn over only if no line
+// is broken and none has left the screen.
+func fit(text string, width, height int) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if r := []rune(line); len(r) > width {
+			lines[i] = string(r[:max(0, width-1)]) + "\n"
+		}
+	}
+	if keep := height - 1; keep > 0 && len(lines)-1 > keep {
+		lines = lines[:keep]
+	}
+	return strings.Join(lines, "")
 }
 
 // redraw gives what has to be printed where shown stands, to show text.
