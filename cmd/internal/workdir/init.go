@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cosafs/index"
@@ -87,6 +88,9 @@ func bringConfig(ctx context.Context, c InitConfig, to string) error {
 		if err != nil {
 			return err
 		}
+		if err := hasManifest(source); err != nil {
+			return err
+		}
 		return os.Symlink(source, to)
 	}
 	args := []string{"clone", "--quiet", "--depth=1", "--recurse-submodules"}
@@ -96,13 +100,36 @@ func bringConfig(ctx context.Context, c InitConfig, to string) error {
 	cmd := exec.CommandContext(ctx, "git", append(args, "--", c.Source, to)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return materialize.Fail(materialize.ClassConfig, "clone "+c.Source,
-			"give a git URL or a directory that holds manifest.yaml", fmt.Errorf("%w: %s", err, lastLine(out)))
+			"give a git URL or a directory that holds manifest.yaml", fmt.Errorf("%w: %s", err, complaint(out)))
 	}
 	return nil
 }
 
-func lastLine(out []byte) string {
+// hasManifest refuses a directory that is no configuration, before the first
+// build does.
+func hasManifest(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries { // a variant's will do
+		if strings.HasPrefix(e.Name(), "manifest") {
+			return nil
+		}
+	}
+	return materialize.Fail(materialize.ClassConfig, "link "+dir, "give a git URL or a directory that holds manifest.yaml",
+		says(fs.ErrNotExist, "it holds no manifest.yaml"))
+}
+
+// complaint finds what git says is wrong: its last fatal line, else the last
+// one. Advice often follows it.
+func complaint(out []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	for _, line := range slices.Backward(lines) {
+		if text, ok := strings.CutPrefix(line, "fatal: "); ok && text != "Could not read from remote repository." {
+			return text
+		}
+	}
 	return lines[len(lines)-1]
 }
 

@@ -69,6 +69,7 @@ func TestInitFailedClone(t *testing.T) {
 		t.Errorf("more than one line: %v", err)
 	}
 	config := t.TempDir()
+	put(t, filepath.Join(config, "manifest.yaml"), "packages: []\n")
 	if err := Init(t.Context(), InitConfig{Dir: dir, Source: config}); err != nil {
 		t.Errorf("the next try: %v", err)
 	}
@@ -76,6 +77,7 @@ func TestInitFailedClone(t *testing.T) {
 
 func TestInitRefusesAFullDirectory(t *testing.T) {
 	config, dir := t.TempDir(), t.TempDir()
+	put(t, filepath.Join(config, "manifest.yaml"), "packages: []\n")
 	put(t, filepath.Join(dir, ".git", "x"), "dot files don't count")
 	put(t, filepath.Join(dir, "thesis.txt"), "x")
 	err := Init(t.Context(), InitConfig{Dir: dir, Source: config})
@@ -93,5 +95,27 @@ func TestInitRefusesAFullDirectory(t *testing.T) {
 	wantNames(t, "builds of before", ids(t, openRecords(t, dir)), "1.1")
 	if to, err := os.Readlink(filepath.Join(dir, "src", "config")); err != nil || to != config {
 		t.Errorf("src/config -> %s, %v; --force keeps what is there", to, err)
+	}
+}
+
+func TestInitOfNoConfiguration(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "work")
+	err := Init(t.Context(), InitConfig{Dir: dir, Source: t.TempDir()})
+	if _, hint := materialize.ClassOf(err); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(hint, "manifest.yaml") {
+		t.Errorf("init from an empty directory: %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made: %v", err)
+	}
+}
+
+func TestComplaint(t *testing.T) {
+	for said, want := range map[string]string{
+		"fatal: '/nope' does not appear to be a git repository\nfatal: Could not read from remote repository.\n\nPlease make sure\nand the repository exists.\n": "'/nope' does not appear to be a git repository",
+		"warning: x\nerror: y\n": "error: y",
+	} {
+		if got := complaint([]byte(said)); got != want {
+			t.Errorf("of %q: %q, want %q", said, got, want)
+		}
 	}
 }
