@@ -39,7 +39,7 @@ func TestBrokenConfiguration(t *testing.T) {
 			before := e.read("src", "config", c.file)
 			e.edit(c.file, c.change)
 			defer e.edit(c.file, func(string) string { return before })
-			clear(t, e.refused("build", "qemu-system-x86_64"), c.says)
+			clear(t, e.refused("build", "qemu"), c.says)
 			if _, _, err := e.try("cat", e.path("next", "x86_64", "qemu.qcow2")); err == nil {
 				t.Error("opening it through the mount succeeded")
 			}
@@ -148,13 +148,13 @@ func TestMissingTools(t *testing.T) {
 		c.environ = append(append([]string{}, e.environ...), "PATH="+bin)
 		return &c
 	}
-	clear(t, without("qemu-system-x86_64").refused("build", "--force-image", "qemu-system-x86_64"), `qemu-system-x86_64`)
+	clear(t, without("qemu-system-x86_64").refused("build", "--force-image", "qemu"), `qemu-system-x86_64`)
 	fresh := newEnv(t)
 	if err := os.Remove(filepath.Join(fresh.work, "cache", "cosafs", "appliance")); err != nil {
 		t.Fatal(err)
 	}
 	e = fresh
-	clear(t, without("supermin").refused("build", "qemu-system-x86_64"), `supermin`)
+	clear(t, without("supermin").refused("build", "qemu"), `supermin`)
 	clear(t, without("dnf", "rpm-ostree").refused("build", "--force", "ostree"), `dnf`)
 	clear(t, e.refused("--workdir", filepath.Join(e.dir, "nowhere"), "list"), `nowhere`)
 }

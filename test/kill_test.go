@@ -40,7 +40,7 @@ func TestKilledDaemonLeavesARightTree(t *testing.T) {
 	}
 	e.sh("qemu-img", "check", src)
 	id := e.latest()
-	e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2"}, e.meta(id).Commit, "qemu-system-x86_64")
+	e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2"}, e.meta(id).Commit, "qemu")
 	e.rightTree()
 }
 

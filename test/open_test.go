@@ -32,7 +32,7 @@ func TestMissingImageOpensAndBoots(t *testing.T) {
 	id := e.latest()
 	commit := e.meta(id).Commit
 	for _, uefi := range []bool{false, true} {
-		e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2", UEFI: uefi}, commit, "qemu-system-x86_64")
+		e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "qemu.qcow2"), Format: "qcow2", UEFI: uefi}, commit, "qemu")
 	}
 	raw := e.path(id, "x86_64", "metal.raw") // not built yet: this open writes it from the same disk
 	if err := head(raw); err != nil {

@@ -13,7 +13,7 @@ func TestSameInputsSameCommit(t *testing.T) {
 	var commits, disks []string
 	for range 2 {
 		e := newEnv(t)
-		e.cosafs("build", "--version", "7.1", "qemu-system-x86_64")
+		e.cosafs("build", "--version", "7.1", "qemu")
 		commits = append(commits, e.meta("7.1").Commit)
 		disks = append(disks, e.baseDisk())
 	}
