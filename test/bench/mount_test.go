@@ -19,8 +19,8 @@ const imageSize = 512 << 20
 func BenchmarkReadThroughMount(b *testing.B) {
 	needTools(b, "root", "fuse", "git")
 	c := mounted(b, shape{builds: 1, size: imageSize})
-	native := filepath.Join(c.work, "builds", "1.0", arch, imageName("1.0", "qemu-system-x86_64"))
-	through := filepath.Join(c.mnt, "1.0", arch, imageName("1.0", "qemu-system-x86_64"))
+	native := filepath.Join(c.work, "builds", "1.0", arch, imageName("1.0", "qemu"))
+	through := filepath.Join(c.mnt, "1.0", arch, imageName("1.0", "qemu"))
 	for _, bm := range []struct {
 		name string
 		do   func(path string) error
