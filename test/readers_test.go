@@ -122,6 +122,9 @@ func TestCrawlersStartNothing(t *testing.T) {
 	} {
 		e.sh("sh", "-c", crawl)
 	}
+	if all := e.cosafs("ls", "--all"); !strings.Contains(all, "next/x86_64/qemu.qcow2") {
+		t.Errorf("ls --all does not show what could be made:\n%s", all)
+	}
 	if n := e.jobFolders(); n != jobs {
 		t.Errorf("crawling started %d jobs", n-jobs)
 	}

@@ -50,6 +50,9 @@ func (p *program) ls(ctx context.Context, s webui.Service, ids []string, all boo
 		ids = showable(builds, p.arch())
 	}
 	entries := []lsEntry{}
+	if all && !named {
+		entries = p.listNext(ctx, s)
+	}
 	err := p.each(ctx, ids, func(id string) error {
 		b, err := s.Show(ctx, strings.TrimSuffix(id, "/"), p.cfg.Arch)
 		if err != nil {
@@ -63,6 +66,19 @@ func (p *program) ls(ctx context.Context, s webui.Service, ids []string, all boo
 			p.say("%-9s %10s  %s", e.State, size(e.Size), e.Path)
 		}
 	}))
+}
+
+// listNext gives what next/ would hold: the kinds that the configuration can
+// give on this machine now. Where it can't be read, its builds still are listed.
+func (p *program) listNext(ctx context.Context, s webui.Service) []lsEntry {
+	entries := []lsEntry{}
+	for _, kind := range index.Kinds() {
+		path := materialize.Next + "/" + p.arch() + "/" + index.ShortName(kind)
+		if plan, err := s.Plan(ctx, path); err == nil && plan.State != materialize.StateGone {
+			entries = append(entries, lsEntry{Path: path, Kind: string(kind), State: plan.State, Size: -1})
+		}
+	}
+	return entries
 }
 
 // showable lists the builds that have arch and can be read.
