@@ -185,7 +185,7 @@ func (m *Maker) diskRequest(b Build, kind string, image []byte) DiskRequest {
 	}
 }
 
-// sectorOf is the logical sector size of a kind's disk in bytes (cosa.md 1.6).
+// sectorOf is the logical sector size of a kind's disk in bytes.
 func sectorOf(kind string) int {
 	if kind == "metal4k" || kind == "dasd" {
 		return 4096

@@ -191,7 +191,7 @@ func (b *building) parentCommit(ctx context.Context) (string, error) {
 	return "", Fail(ClassConfig, "--parent "+b.opts.Parent, "name a build that cosafs list shows, or a commit checksum", err)
 }
 
-// unchanged is cosa's rule (cosa.md 4.4): the same commit and the same image
+// unchanged is cosa's rule: the same commit and the same image
 // inputs make no new build, unless it is forced.
 func (b *building) unchanged() bool {
 	if b.previous == nil || b.opts.Force || b.opts.ForceImage {

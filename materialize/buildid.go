@@ -12,7 +12,7 @@ import (
 // maxGenVer bounds the search for an id that nobody has.
 const maxGenVer = 1000
 
-// chooseID follows cosa.md 4.5: the commit's version, or <version>-<n> when the
+// chooseID follows cosa build: the commit's version, or <version>-<n> when the
 // commit is that of the newest build. A version that another commit holds is
 // refused: one name never means two contents. A name whose content can't be
 // known (its directory is elsewhere, its meta.json damaged) is passed over.

@@ -29,7 +29,7 @@ func (t Target) String() string { return fmt.Sprintf("%s/%s/%s", t.Build, t.Arch
 // attribute user.cosafs.state.
 type State string
 
-// The states of design section 5.
+// The states that an artifact can be in.
 const (
 	StateLocal     State = "local"     // complete in the build directory
 	StateCached    State = "cached"    // complete in the cache

@@ -143,7 +143,7 @@ func (f Facts) keys() []string {
 	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey}, func(k string) bool { return k == "" })
 }
 
-// plan decides. The order is that of design section 6: stored, under way,
+// plan decides. The order is: stored, under way,
 // failed, then what has to be made.
 func (f Facts) plan() Plan {
 	p := Plan{Target: f.Target}

@@ -20,7 +20,7 @@ import (
 // A ConfigDir is where the configuration lies.
 type ConfigDir struct {
 	Dir       string // src/config
-	GitDir    string // src/config-git where it exists (cosa.md 1.1); "" = Dir
+	GitDir    string // src/config-git where it exists; "" = Dir
 	Overrides string // overrides
 	Variant   string // cosa init --variant; "" = none
 }
@@ -72,7 +72,7 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// metadata is cosa's commit-input metadata (cosa.md 4.3).
+// metadata is cosa's commit-input metadata.
 func (p provenance) metadata(arch string) map[string]string {
 	md := map[string]string{"coreos-assembler.basearch": arch}
 	if p.commit != "" {

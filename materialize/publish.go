@@ -33,7 +33,7 @@ func (b *building) publish(ctx context.Context, n NewBuild) error {
 	return nil
 }
 
-// commitFiles names the files of cosa.md 1.3 that hold parts of a commit.
+// commitFiles names the files of a build that hold parts of a commit.
 func commitFiles(c *Commit, arch string) map[string]*[]byte {
 	return map[string]*[]byte{
 		"commitmeta.json":                           &c.CommitMeta,

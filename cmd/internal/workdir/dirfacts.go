@@ -99,7 +99,7 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 }
 
 // hidden says whether a file is a lock, or the temporary one by which cosa
-// replaces a JSON document (cosa.md 1.2: tmp and eight random characters).
+// replaces a JSON document (tmp and eight random characters).
 func hidden(name string) bool {
 	return name[0] == '.' || (len(name) == 11 && name[:3] == "tmp" && filepath.Ext(name) == "")
 }

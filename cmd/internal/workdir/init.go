@@ -24,7 +24,7 @@ type InitConfig struct {
 	Force   bool   // even when the directory isn't empty
 }
 
-// Init makes a working directory as cosa init does (cosa.md 1.1).
+// Init makes a working directory as cosa init does.
 func Init(ctx context.Context, c InitConfig) error {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {

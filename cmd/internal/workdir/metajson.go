@@ -12,7 +12,7 @@ import (
 // stampFormat is how cosa writes times: UTC, whole seconds.
 const stampFormat = "2006-01-02T15:04:05Z"
 
-// newMeta gives the meta.json of a new build: the keys of cosa.md 3, in the
+// newMeta gives the meta.json of a new build: the keys of cosa's schema, in the
 // order in which cosa build writes them.
 func newMeta(n materialize.NewBuild) (*index.Meta, error) {
 	m := index.NewMeta()

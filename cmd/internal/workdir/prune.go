@@ -12,7 +12,7 @@ import (
 
 // Prune implements [materialize.Records]. It removes exactly the entries whose
 // directories it deletes: remote-only entries and keys that it doesn't know
-// stay (cosa loses them, cosa.md 5). The list changes first, so that no reader
+// stay (cosa loses them). The list changes first, so that no reader
 // is sent to a directory that is going.
 func (r *records) Prune(ctx context.Context, req materialize.PruneRequest) ([]materialize.BuildRef, error) {
 	all, err := r.List(ctx)

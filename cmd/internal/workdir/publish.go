@@ -77,7 +77,7 @@ func (r *records) enlist(ctx context.Context, id, arch string) error {
 }
 
 // pointLatest makes latest name the first build of builds.json that is here;
-// cosa's readers disagree on which of the two they ask (cosa.md 1.2). The list is
+// cosa's readers disagree on which of the two they ask. The list is
 // locked, or the link of a faster process could be put back.
 func (r *records) pointLatest(ctx context.Context) error {
 	unlock, err := r.builds.Lock(ctx, listFile)

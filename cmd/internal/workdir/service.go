@@ -244,7 +244,7 @@ func (w *Workdir) recorded(ctx context.Context, t materialize.Target) bool {
 	return ok
 }
 
-// keepBuilds is how many untagged builds cosa build leaves (cosa.md 5).
+// keepBuilds is how many untagged builds cosa build leaves, like cosa's own.
 const keepBuilds = 3
 
 // Build implements [webui.Service]: cosa build's sequence, artifacts and
