@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"cosafs/cmd/internal/daemon"
+	"cosafs/cmd/internal/workdir"
 	"cosafs/materialize"
 	"cosafs/vfs/webui"
 )
@@ -59,18 +59,7 @@ func (p *program) arch() string {
 	if p.cfg.Arch != "" {
 		return p.cfg.Arch
 	}
-	return machineArch()
-}
-
-// machineArch gives this machine's architecture in RPM's words.
-func machineArch() string {
-	switch runtime.GOARCH {
-	case "amd64":
-		return "x86_64"
-	case "arm64":
-		return "aarch64"
-	}
-	return runtime.GOARCH // ppc64le, s390x, riscv64: the same word
+	return workdir.Basearch()
 }
 
 // treePath gives arg as a path below the tree's root. It may be one, a path
