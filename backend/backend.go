@@ -11,6 +11,7 @@ package backend
 
 import (
 	"context"
+	"crypto/sha256"
 	"io"
 	"iter"
 	"time"
@@ -83,6 +84,14 @@ type Writer interface {
 	Delete(ctx context.Context, key Key, cond Cond) error
 }
 
+// A Walker is a [Store] that lists whole trees at once; see [Walk].
+type Walker interface {
+	// Walk gives the objects at any depth below prefix ("" is the root), in byte
+	// order of their keys and without directories. What is said of [Store].List
+	// holds otherwise.
+	Walk(ctx context.Context, prefix Key) iter.Seq2[Info, error]
+}
+
 // Info describes an object, or a directory of a list.
 type Info struct {
 	Key     Key
@@ -91,6 +100,9 @@ type Info struct {
 	// Version changes whenever the bytes do; an ETag, for example. It means
 	// something to the store that gave it only. In a list it may be "".
 	Version string
+	// SHA256 is the digest of the bytes where the store keeps one, else zero. In a
+	// list it may be zero.
+	SHA256 [sha256.Size]byte
 	// Dir marks a directory in a list; it has a Key and nothing else.
 	Dir bool
 }

@@ -49,9 +49,22 @@ func (r *retrying) Open(ctx context.Context, key Key, rg Range, version string) 
 }
 
 func (r *retrying) List(ctx context.Context, prefix Key) iter.Seq2[Info, error] {
+	return r.list(ctx, r.Store.List(ctx, prefix))
+}
+
+// Walk implements [Walker], in byte order where the store below is one: a walk
+// that breaks goes on after the last key it gave.
+func (r *retrying) Walk(ctx context.Context, prefix Key) iter.Seq2[Info, error] {
+	if w, ok := r.Store.(Walker); ok {
+		return r.list(ctx, w.Walk(ctx, prefix))
+	}
+	return func(yield func(Info, error) bool) { walk(ctx, r, prefix, yield) }
+}
+
+func (r *retrying) list(ctx context.Context, list iter.Seq2[Info, error]) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		l := lister{yield: yield}
-		err := r.do(ctx, func() error { return l.run(r.Store.List(ctx, prefix)) })
+		err := r.do(ctx, func() error { return l.run(list) })
 		if err != nil && !l.stopped {
 			yield(Info{}, err)
 		}

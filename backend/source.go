@@ -17,6 +17,10 @@ type Source struct {
 	// LocalPath is a file with the same bytes, or "". A store on the same file
 	// system shares its blocks instead of copying them.
 	LocalPath string
+	// ContentType and CacheControl say how a web server should hand the object
+	// out, in HTTP's words; "" is the store's default. Stores that keep no such
+	// things ignore them.
+	ContentType, CacheControl string
 }
 
 // Digested says whether the source's digest is known.

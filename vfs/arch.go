@@ -21,6 +21,21 @@ var _ Dir = (*archDir)(nil)
 
 func (d *archDir) path() string { return join(d.build, d.arch) }
 
+// time gives the directory's date, which needs no look at its files.
+func (d *archDir) time(op string) (time.Time, error) {
+	v := d.fs.current()
+	if d.build == materialize.Next {
+		if !slices.Contains(v.snap.Next, d.arch) {
+			return time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
+		}
+		return v.newest(), nil
+	}
+	if _, ok := v.arch(d.build, d.arch); !ok {
+		return time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
+	}
+	return v.builds[d.build].Time, nil
+}
+
 // files gives the listed files and the directory's date.
 func (d *archDir) files(op string) ([]Entry, time.Time, error) {
 	v := d.fs.current()
@@ -34,11 +49,12 @@ func (d *archDir) files(op string) ([]Entry, time.Time, error) {
 	if !ok {
 		return nil, time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
 	}
-	return a.Files, v.builds[d.build].Time, nil
+	files, err := a.Files()
+	return files, v.builds[d.build].Time, pathError(op, d.path(), err)
 }
 
 func (d *archDir) Attr(context.Context) (Attr, error) {
-	_, mtime, err := d.files("stat")
+	mtime, err := d.time("stat")
 	if err != nil {
 		return Attr{}, err
 	}

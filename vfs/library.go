@@ -35,8 +35,19 @@ type Build struct {
 
 // An Arch is the directory of one build for one architecture.
 type Arch struct {
-	Name  string
-	Files []Entry // listed files, in name order
+	Name string
+	// Stamp changes with the files: equal stamps of one directory mean equal files.
+	Stamp uint64
+	// Files gives the listed files in name order; nobody changes what it gives. It
+	// reads memory or the local index, so that a snapshot of ten thousand builds
+	// needs no room for their files. Those of an older snapshot stay what they were
+	// for as long as somebody waits for what changes (see [Watcher]).
+	Files func() ([]Entry, error)
+}
+
+// FilesOf gives files that are in memory.
+func FilesOf(files []Entry) func() ([]Entry, error) {
+	return func() ([]Entry, error) { return files, nil }
 }
 
 // A Snapshot is the tree's facts at one moment. It is immutable and may be shared.

@@ -76,7 +76,7 @@ func diffBuild(old, now *Build) []Change {
 			c = append(c, Change{Dir: now.ID, Name: a.Name})
 			continue
 		}
-		c = append(c, diffEntries(join(now.ID, a.Name), old.Arches[j].Files, a.Files)...)
+		c = append(c, diffArch(now.ID, &old.Arches[j], a)...)
 	}
 	for _, o := range old.Arches {
 		if !slices.ContainsFunc(now.Arches, func(a Arch) bool { return a.Name == o.Name }) {
@@ -84,6 +84,20 @@ func diffBuild(old, now *Build) []Change {
 		}
 	}
 	return c
+}
+
+// diffArch compares the files of one architecture. Where the index can't tell
+// what they were or are, nothing is told: a lookup will.
+func diffArch(build string, old, now *Arch) []Change {
+	if old.Stamp == now.Stamp {
+		return nil
+	}
+	was, err := old.Files()
+	is, err2 := now.Files()
+	if err != nil || err2 != nil {
+		return nil
+	}
+	return diffEntries(join(build, now.Name), was, is)
 }
 
 func diffEntries(dir string, old, now []Entry) []Change {

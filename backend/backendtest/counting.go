@@ -101,6 +101,18 @@ func (c *counting) List(ctx context.Context, prefix backend.Key) iter.Seq2[backe
 	}
 }
 
+// Walk counts as one list where the store below walks, else as the lists it takes.
+func (c *counting) Walk(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	if _, ok := c.Store.(backend.Walker); ok {
+		c.n.add(List, 1, 0)
+		return backend.Walk(ctx, c.Store, prefix)
+	}
+	return backend.Walk(ctx, listOnly{c}, prefix)
+}
+
+// A listOnly store is walked from list to list.
+type listOnly struct{ backend.Store }
+
 type countingWriter struct {
 	*counting
 	w backend.Writer

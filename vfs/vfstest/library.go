@@ -101,6 +101,7 @@ func (l *Library) add(it Item) error {
 func (l *Library) publish() {
 	s := &vfs.Snapshot{Serial: l.snap.Serial + 1, Latest: l.latest, Next: slices.Clone(l.next)}
 	builds := map[string]*vfs.Build{}
+	files := map[string][]vfs.Entry{} // by build/arch
 	for _, it := range l.items {
 		build, arch, _ := it.split()
 		switch {
@@ -111,10 +112,14 @@ func (l *Library) publish() {
 			if builds[build] == nil {
 				builds[build] = &vfs.Build{ID: build, Time: epoch}
 			}
-			addFile(builds[build], arch, l.entry(it))
+			addFile(builds[build], files, arch, l.entry(it))
 		}
 	}
-	for _, b := range builds {
+	for id, b := range builds {
+		for i := range b.Arches {
+			a := &b.Arches[i]
+			a.Stamp, a.Files = s.Serial, vfs.FilesOf(files[id+"/"+a.Name])
+		}
 		s.Builds = append(s.Builds, *b)
 	}
 	slices.SortFunc(s.Builds, func(a, b vfs.Build) int { return strings.Compare(b.ID, a.ID) })
@@ -123,18 +128,22 @@ func (l *Library) publish() {
 	l.changed = make(chan struct{})
 }
 
-func addFile(b *vfs.Build, arch string, e vfs.Entry) {
-	list := &b.Files
-	if arch != "" {
-		i := slices.IndexFunc(b.Arches, func(a vfs.Arch) bool { return a.Name == arch })
-		if i < 0 {
-			b.Arches = append(b.Arches, vfs.Arch{Name: arch})
-			i = len(b.Arches) - 1
-		}
-		list = &b.Arches[i].Files
+// addFile adds a file to a build, or to files where it is an architecture's.
+func addFile(b *vfs.Build, files map[string][]vfs.Entry, arch string, e vfs.Entry) {
+	if arch == "" {
+		b.Files = insert(b.Files, e)
+		return
 	}
-	*list = append(*list, e)
-	slices.SortFunc(*list, func(a, b vfs.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	if !slices.ContainsFunc(b.Arches, func(a vfs.Arch) bool { return a.Name == arch }) {
+		b.Arches = append(b.Arches, vfs.Arch{Name: arch})
+	}
+	files[b.ID+"/"+arch] = insert(files[b.ID+"/"+arch], e)
+}
+
+func insert(list []vfs.Entry, e vfs.Entry) []vfs.Entry {
+	list = append(list, e)
+	slices.SortFunc(list, func(a, b vfs.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return list
 }
 
 // entry describes an item as it is now; callers hold mu.

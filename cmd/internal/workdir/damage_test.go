@@ -14,7 +14,7 @@ import (
 func tarOf(t *testing.T, w *Workdir) (listed, short vfs.Entry) {
 	t.Helper()
 	w.look()
-	for _, f := range w.Library().Snapshot().Builds[0].Arches[0].Files {
+	for _, f := range filesOf(t, w.Library().Snapshot().Builds[0].Arches[0]) {
 		if f.Kind == "ostree" {
 			listed = f
 		}

@@ -31,6 +31,7 @@ type dirFacts struct {
 	dir, meta stamp
 	settled   bool // nothing in it was changed so lately that the times could miss another change
 	files     []vfs.Entry
+	version   uint64 // of files: another one for other files
 	time      time.Time
 	problem   string
 }
@@ -56,7 +57,12 @@ func (t *tree) facts(ctx context.Context, dir, id, arch string, dirty *bool) (di
 	if arch != "" {
 		t.describe(ctx, path, &now)
 	}
-	*dirty = *dirty || !known || !slices.Equal(old.files, now.files) || old.problem != now.problem || !old.time.Equal(now.time)
+	now.version = old.version
+	if !known || !slices.Equal(old.files, now.files) {
+		t.versions++
+		now.version, *dirty = t.versions, true
+	}
+	*dirty = *dirty || old.problem != now.problem || !old.time.Equal(now.time)
 	return now, true
 }
 

@@ -24,6 +24,7 @@ type tree struct {
 	refreshing sync.Mutex          // one refresh at a time; held while reading the directory
 	dirs       map[string]dirFacts // by directory below builds/, guarded by refreshing
 	top        stamp               // of builds.json, guarded by refreshing
+	versions   uint64              // given to dirFacts so far, guarded by refreshing
 
 	mu      sync.Mutex // guards the fields below; never held while reading
 	snap    *vfs.Snapshot
@@ -179,7 +180,7 @@ func (t *tree) build(ctx context.Context, list *index.Builds, e index.Entry, see
 		if facts.time.After(b.Time) {
 			b.Time = facts.time
 		}
-		b.Arches = append(b.Arches, vfs.Arch{Name: string(arch), Files: facts.files})
+		b.Arches = append(b.Arches, vfs.Arch{Name: string(arch), Stamp: facts.version, Files: vfs.FilesOf(facts.files)})
 	}
 	if list.Legacy() {
 		return b, why

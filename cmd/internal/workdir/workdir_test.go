@@ -109,7 +109,7 @@ func TestSnapshotListsPlainFiles(t *testing.T) {
 	snap := w.Library().Snapshot()
 	wantNames(t, "top", names(snap.Top), "builds.json")
 	wantNames(t, "beside the architectures", names(snap.Builds[0].Files), "release.json")
-	files := snap.Builds[0].Arches[0].Files
+	files := filesOf(t, snap.Builds[0].Arches[0])
 	wantNames(t, "files", names(files), "commitmeta.json", "install.log", "meta.json", "tiny-1.1-ostree.x86_64.tar")
 	if f := files[3]; f.Kind != "ostree" || f.SHA256 != digest("ostree 1.1") || f.Size != 10 || f.State != materialize.StateLocal || f.Source != "workdir" ||
 		!f.ModTime.Equal(time.Date(2026, 1, 2, 1, 0, 0, 0, time.UTC)) {
@@ -284,4 +284,14 @@ func TestReadersKeepABuild(t *testing.T) {
 	if err := blob.Close(); err != nil || w.busy("1.1") {
 		t.Errorf("after closing: busy %v, %v", w.busy("1.1"), err)
 	}
+}
+
+// filesOf gives the files of an architecture.
+func filesOf(t *testing.T, a vfs.Arch) []vfs.Entry {
+	t.Helper()
+	files, err := a.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
