@@ -19,6 +19,7 @@ import (
 var (
 	_ Service = (*Client)(nil)
 	_ Mounter = (*Client)(nil)
+	_ Keeper  = (*Client)(nil)
 )
 
 // A Client talks to a daemon over its unix socket. It is safe for concurrent
@@ -118,6 +119,28 @@ func (c *Client) Mount(ctx context.Context, req MountRequest) error {
 // Unmount takes the tree away from dir.
 func (c *Client) Unmount(ctx context.Context, dir string) error {
 	return c.do(ctx, "/v1/unmount", MountRequest{Dir: dir})
+}
+
+// Find looks for builds.
+func (c *Client) Find(ctx context.Context, req FindRequest, tell func(materialize.Event)) (found []Found, err error) {
+	err = c.follow(ctx, "/v1/find", req, tell, nil, &found)
+	return found, err
+}
+
+// Diff compares two builds.
+func (c *Client) Diff(ctx context.Context, req DiffRequest) (Diff, error) {
+	return call[Diff](ctx, c, http.MethodPost, "/v1/diff", req)
+}
+
+// Sync has the stores asked.
+func (c *Client) Sync(ctx context.Context, tell func(materialize.Event)) error {
+	var none struct{}
+	return c.follow(ctx, "/v1/sync", struct{}{}, tell, nil, &none)
+}
+
+// Pin keeps a path in the cache, or no longer.
+func (c *Client) Pin(ctx context.Context, path string, pinned bool) error {
+	return c.do(ctx, "/v1/pin", pinRequest{Path: path, Pinned: pinned})
 }
 
 // do is a POST whose answer is only success or failure.

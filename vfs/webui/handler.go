@@ -24,6 +24,9 @@ func Handler(s Service) http.Handler {
 	if m, ok := s.(Mounter); ok {
 		addMounts(mux, m)
 	}
+	if k, ok := s.(Keeper); ok {
+		addKeeping(mux, k)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, fmt.Errorf("%s %s: no such call: %w", r.Method, r.URL.Path, errBadRequest))
 	})
@@ -91,10 +94,28 @@ func addMounts(mux *http.ServeMux, m Mounter) {
 	}))
 }
 
+// addKeeping adds the calls of a [Keeper].
+func addKeeping(mux *http.ServeMux, k Keeper) {
+	mux.Handle("POST /v1/find", stream(func(ctx context.Context, req FindRequest, out *streamer) (any, error) {
+		return k.Find(ctx, req, out.tell)
+	}))
+	mux.Handle("POST /v1/diff", accept(k.Diff))
+	mux.Handle("POST /v1/sync", stream(func(ctx context.Context, _ struct{}, out *streamer) (any, error) {
+		return struct{}{}, k.Sync(ctx, out.tell)
+	}))
+	mux.Handle("POST /v1/pin", accept(func(ctx context.Context, req pinRequest) (struct{}, error) {
+		return struct{}{}, k.Pin(ctx, req.Path, req.Pinned)
+	}))
+}
+
 // The bodies of calls whose Go form has plain arguments.
 type (
 	pathRequest struct {
 		Path string `json:"path"`
+	}
+	pinRequest struct {
+		Path   string `json:"path"`
+		Pinned bool   `json:"pinned"`
 	}
 	logRequest struct {
 		Follow bool `json:"follow,omitempty"`

@@ -8,15 +8,37 @@ import (
 	"cosafs/materialize"
 )
 
-// A Searcher answers questions about all builds at once, of the build directory
-// and of the stores, from the index: without a request to a store but for
-// package lists that were never asked for before.
-type Searcher interface {
-	// Find gives what matches, newest build first; tell, which may be nil, hears of
-	// package lists that have to be fetched.
+// A Keeper is a [Service] whose tree shows stores, too, and which keeps an index
+// of all builds and a cache of what was read. [Handler] offers these calls only
+// where its service is one.
+type Keeper interface {
+	// Find gives the builds that match, newest first, from the index: without a
+	// request to a store but for package lists that were never asked for before,
+	// of which tell hears; it may be nil.
 	Find(ctx context.Context, req FindRequest, tell func(materialize.Event)) ([]Found, error)
-	// Diff compares two builds; ids may be "latest".
+	// Diff compares two builds.
 	Diff(ctx context.Context, req DiffRequest) (Diff, error)
+	// Sync asks the stores what is new now, rather than at the next refresh. A store
+	// that can't be asked is an error; the others are asked all the same.
+	Sync(ctx context.Context, tell func(materialize.Event)) error
+	// Pin keeps what the path names in the cache for good, or no longer; it fetches nothing.
+	Pin(ctx context.Context, path string, pinned bool) error
+}
+
+// A StoreStatus is what is known of a store.
+type StoreStatus struct {
+	Name    string    `json:"name"` // its URL
+	Builds  int       `json:"builds"`
+	Synced  time.Time `json:"synced,omitzero"`   // when it was asked with success; zero = never
+	Problem string    `json:"problem,omitempty"` // why it could not be asked the last time
+}
+
+// A CacheStatus is what the cache holds, in bytes.
+type CacheStatus struct {
+	Bytes   int64 `json:"bytes"`
+	Quota   int64 `json:"quota"`
+	Pinned  int64 `json:"pinned"`
+	Objects int   `json:"objects"`
 }
 
 // A FindRequest says which builds are looked for: those for which all that is

@@ -49,11 +49,13 @@ type Service interface {
 type Status struct {
 	Version string                `json:"version"`
 	PID     int                   `json:"pid"`
-	Workdir string                `json:"workdir"`
+	Workdir string                `json:"workdir,omitempty"` // "" where there are stores only
 	Mounts  []string              `json:"mounts,omitempty"`
 	Engine  string                `json:"engine"` // compose engine
 	Started time.Time             `json:"started"`
 	Jobs    []materialize.JobInfo `json:"jobs"` // those that wait or run
+	Stores  []StoreStatus         `json:"stores,omitempty"`
+	Cache   *CacheStatus          `json:"cache,omitempty"` // nil where nothing is cached
 }
 
 // BuildInfo is one build for people.

@@ -1,0 +1,65 @@
+package webui_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+
+	"cosafs/materialize"
+	"cosafs/vfs/webui"
+)
+
+// keeper is a fake that keeps an index and a cache, too.
+type keeper struct{ *fake }
+
+func (k keeper) Find(_ context.Context, req webui.FindRequest, tell func(materialize.Event)) ([]webui.Found, error) {
+	tell(materialize.Event{Phase: "fetch package lists", Fraction: 0.5})
+	found := []webui.Found{{Build: "41.1", Arch: "x86_64", Time: time.Unix(7, 0).UTC(), Packages: []materialize.Package{{Name: req.Package, Epoch: "0"}}}}
+	return found, k.note("find %+v", req)
+}
+
+func (k keeper) Diff(_ context.Context, req webui.DiffRequest) (webui.Diff, error) {
+	d := webui.Diff{Packages: []webui.PackageChange{{Name: "kernel", Old: "1-1.x86_64", New: "2-1.x86_64"}}}
+	return d, k.note("diff %s %s", req.A, req.B)
+}
+
+func (k keeper) Sync(_ context.Context, tell func(materialize.Event)) error {
+	tell(materialize.Event{Phase: "s3://b/p"})
+	return k.note("sync")
+}
+
+func (k keeper) Pin(_ context.Context, path string, pinned bool) error {
+	return k.note("pin %s %v", path, pinned)
+}
+
+func TestKeeper(t *testing.T) {
+	f := newFake()
+	c := dial(t, keeper{f})
+	var phases []string
+	tell := func(e materialize.Event) { phases = append(phases, e.Phase) }
+	req := webui.FindRequest{Package: "bash", After: time.Unix(1, 0).UTC(), Oldest: true}
+	found, err := c.Find(t.Context(), req, tell)
+	ok(t, err)
+	same(t, "found", first(keeper{newFake()}.Find(t.Context(), req, func(materialize.Event) {})), found)
+	diff, err := c.Diff(t.Context(), webui.DiffRequest{A: "1", B: "2"})
+	ok(t, err)
+	same(t, "packages", []webui.PackageChange{{Name: "kernel", Old: "1-1.x86_64", New: "2-1.x86_64"}}, diff.Packages)
+	ok(t, c.Sync(t.Context(), tell))
+	ok(t, c.Pin(t.Context(), "latest/x86_64/qemu.qcow2", true))
+	same(t, "events", []string{"fetch package lists", "s3://b/p"}, phases)
+	same(t, "last calls", []string{"diff 1 2", "sync", "pin latest/x86_64/qemu.qcow2 true"}, f.calls()[1:])
+	f.fail = materialize.Fail(materialize.ClassNetwork, "ask s3://b/p", "check the credentials", fs.ErrPermission)
+	if err := c.Sync(t.Context(), nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("Sync: %v; want the store's refusal", err)
+	}
+}
+
+// A service that keeps nothing says so.
+func TestKeepingOnlyWhereOffered(t *testing.T) {
+	c := dial(t, newFake())
+	if _, err := c.Diff(t.Context(), webui.DiffRequest{}); err == nil {
+		t.Error("Diff of a service without an index succeeded")
+	}
+}
