@@ -70,6 +70,12 @@ type Artifact struct {
 	// Damage says why the file that is there is not the recorded one; "" if there
 	// is none, or nothing is known against it.
 	Damage string `json:"damage,omitempty"`
+	// State and Source say where the bytes of an artifact are that a store has, or
+	// had; Reason is one line about it. They are "" for those of a build directory,
+	// where Local and Damage tell.
+	State  State  `json:"state,omitempty"`
+	Source string `json:"source,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // A NewBuild is a finished build that waits to be published.

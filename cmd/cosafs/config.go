@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -31,75 +29,26 @@ type Config struct {
 	Quiet     bool          `json:"-"`
 	Verbose   bool          `json:"-"`
 
-	named bool // the workdir was named, not found
-}
+	Stores     []string      `json:"stores,omitempty"`       // URLs, in order of precedence
+	Endpoint   string        `json:"endpoint-url,omitempty"` // of S3; "" = what the AWS configuration says
+	AWSConfig  string        `json:"aws-config-file,omitempty"`
+	Anonymous  bool          `json:"anonymous,omitempty"` // ask S3 without credentials
+	CA         string        `json:"ca,omitempty"`        // file of certificates that are trusted, too
+	Timeout    time.Duration `json:"timeout"`             // longest silence of a store; nanoseconds
+	Refresh    time.Duration `json:"refresh"`             // how often stores are asked what is new; nanoseconds
+	CacheSize  int64         `json:"cache-size"`          // bytes
+	VerifyWhen string        `json:"verify"`              // complete, open
+	Offline    bool          `json:"offline,omitempty"`   // ask no store
 
-// A setting is one value that flag, environment and file can give.
-type setting struct {
-	name, usage, fallback string
-	aliases               []string
-	set                   func(c *Config, value string) error
-}
-
-// env is the setting's environment variable.
-func (s setting) env() string { return "COSAFS_" + strings.ToUpper(s.name) }
-
-// settings is the one list of them.
-func settings() []setting {
-	return []setting{
-		{name: "workdir", aliases: []string{"C"}, usage: "build directory `DIR` (default: the nearest one upwards, else this one)",
-			set: func(c *Config, v string) error { c.Workdir = v; return nil }},
-		{name: "engine", fallback: "auto", usage: "compose with `ENGINE`: auto, rpm-ostree, dnf",
-			set: func(c *Config, v string) error { return oneOf(&c.Engine, v, "auto", "rpm-ostree", "dnf") }},
-		{name: "arch", usage: "look at builds for architecture `ARCH` (default: this machine's)",
-			set: func(c *Config, v string) error { c.Arch = v; return nil }},
-		{name: "kvm", fallback: "auto", usage: "use KVM `WHEN`: auto, off; on trusts it unproven in cosafs run",
-			set: func(c *Config, v string) error { return oneOf(&c.KVM, v, "auto", "on", "off") }},
-		{name: "vms", fallback: "0", usage: "`N` virtual machines at once; 0 is what suits this machine", set: setVMs},
-		{name: "linger", fallback: "10s", usage: "a job of the mount goes on for `TIME` when nobody waits for it",
-			set: func(c *Config, v string) error { return setDuration(&c.Linger, v) }},
-		{name: "deadline", fallback: "1h", usage: "an open that makes something ends with an error after `TIME`; 0s is never",
-			set: func(c *Config, v string) error { return setDuration(&c.Deadline, v) }},
-		{name: "lockwait", fallback: "30s", usage: "wait `TIME` for another program's lock of builds.json or meta.json",
-			set: func(c *Config, v string) error { return setDuration(&c.LockWait, v) }},
-		{name: "container", usage: "compose with rpm-ostree of container image `IMAGE`, by podman",
-			set: func(c *Config, v string) error { c.Container = v; return nil }},
-	}
-}
-
-func oneOf(to *string, v string, known ...string) error {
-	for _, k := range known {
-		if v == k {
-			*to = v
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is none of %s: %w", v, strings.Join(known, ", "), fs.ErrInvalid)
-}
-
-func setVMs(c *Config, v string) error {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
-		return fmt.Errorf("%q is not a number from 0 up: %w", v, fs.ErrInvalid)
-	}
-	c.VMs = n
-	return nil
-}
-
-func setDuration(to *time.Duration, v string) error {
-	d, err := time.ParseDuration(v)
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is not a time such as 30s or 10m: %w", v, fs.ErrInvalid)
-	}
-	*to = d
-	return nil
+	named bool              // the workdir was named, not found
+	given map[string]string // settings that are not what they are by default
 }
 
 // globalFlags are the options that every command takes.
 func globalFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, s := range settings() {
-		flags = append(flags, &cli.StringFlag{Name: s.name, Aliases: s.aliases, Usage: s.usage + " [" + s.env() + "]", DefaultText: s.fallback})
+		flags = append(flags, s.flag())
 	}
 	return append(flags,
 		&cli.BoolFlag{Name: "json", Usage: "print data as JSON"},
@@ -115,24 +64,33 @@ func (p *program) configure(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := Config{JSON: c.Bool("json"), Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose")}
+	cfg := Config{JSON: c.Bool("json"), Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose"), given: map[string]string{}}
 	for _, s := range settings() {
-		value, from := s.fallback, "default"
-		if v, ok := file[s.name]; ok {
-			value, from = v, "configuration file"
-		}
-		if v := p.getenv(s.env()); v != "" {
-			value, from = v, s.env()
-		}
-		if c.IsSet(s.name) {
-			value, from = c.String(s.name), "--"+s.name
-		}
+		value, from := p.value(c, file, s)
 		if err := s.set(&cfg, value); err != nil {
 			return usagef("", "%s: %v", from, err)
+		}
+		if value != s.fallback {
+			cfg.given[s.name] = value
 		}
 	}
 	p.cfg = cfg
 	return p.findWorkdir()
+}
+
+// value gives what weighs most for a setting, and who said it.
+func (p *program) value(c *cli.Context, file map[string]string, s setting) (value, from string) {
+	value, from = s.fallback, "default"
+	if v, ok := file[s.name]; ok {
+		value, from = v, "configuration file"
+	}
+	if v := p.getenv(s.env()); v != "" {
+		value, from = v, s.env()
+	}
+	if c.IsSet(s.name) {
+		value, from = s.flagValue(c), "--"+s.name
+	}
+	return value, from
 }
 
 // readFile reads the configuration file. Only one that was asked for must exist.

@@ -37,6 +37,10 @@ func (p *program) service(ctx context.Context, do func(webui.Service) error) err
 	return errors.Join(do(wd), closeDetached(ctx, wd))
 }
 
+// storesOnly says whether stores are shown without a build directory: they were
+// named, and no directory was. One that merely lies around is not meant.
+func (p *program) storesOnly() bool { return len(p.cfg.Stores) > 0 && !p.cfg.named }
+
 // closeDetached ends the jobs also when ctx has ended: then it matters most.
 func closeDetached(ctx context.Context, b daemon.Backend) error {
 	return b.Close(context.WithoutCancel(ctx))

@@ -85,7 +85,7 @@ func (p *program) listNext(ctx context.Context, s webui.Service) []lsEntry {
 func showable(builds []webui.BuildInfo, arch string) []string {
 	var ids []string
 	for _, b := range builds {
-		if slices.Contains(b.Arches, arch) && b.Local && b.Problem == "" {
+		if slices.Contains(b.Arches, arch) && b.Problem == "" {
 			ids = append(ids, b.ID)
 		}
 	}
@@ -99,6 +99,8 @@ func listArtifacts(b webui.BuildInfo, all bool) []lsEntry {
 	for _, a := range b.Artifacts {
 		e := lsEntry{Path: dir + a.File, Kind: a.Kind, State: materialize.StateLocal, Size: a.Size}
 		switch {
+		case a.State != "":
+			e.State = a.State
 		case a.Damage != "":
 			e.State = materialize.StateFailed
 		case !a.Local:

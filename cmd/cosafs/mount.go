@@ -134,9 +134,15 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 
 // daemonArgs says the configuration and the mount as a command line.
 func (p *program) daemonArgs(req webui.MountRequest) []string {
-	args := []string{"--workdir", p.cfg.Workdir, "--engine", p.cfg.Engine, "--kvm", p.cfg.KVM,
-		"--vms", fmt.Sprint(p.cfg.VMs), "--linger", p.cfg.Linger.String(), "--deadline", p.cfg.Deadline.String(), "--lockwait", p.cfg.LockWait.String(),
-		"--container", p.cfg.Container}
+	var args []string
+	for _, s := range settings() {
+		if value, ok := p.cfg.given[s.name]; ok && s.name != "workdir" {
+			args = append(args, s.args(value)...)
+		}
+	}
+	if !p.storesOnly() {
+		args = append(args, "--workdir", p.cfg.Workdir)
+	}
 	if p.cfg.Verbose {
 		args = append(args, "--verbose")
 	}

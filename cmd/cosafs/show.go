@@ -63,6 +63,10 @@ func missing(a materialize.Artifact) string {
 	switch {
 	case a.Local:
 		return ""
+	case a.Reason != "":
+		return fmt.Sprintf(" (%s: %s)", a.State, a.Reason)
+	case a.State != "":
+		return fmt.Sprintf(" (%s)", a.State)
 	case a.Damage != "":
 		return " (" + a.Damage + ")"
 	}
