@@ -1,0 +1,243 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cosafs/backend"
+	"cosafs/index"
+	"cosafs/materialize"
+)
+
+// An arch is what is fetched of a build for one architecture.
+type arch struct {
+	name    index.Arch
+	dir     backend.Key // in the store and in builds/
+	meta    *index.Meta // the store's
+	objects []*object   // files to bring, but for meta.json
+}
+
+// optional are the files that cosa fetches with every meta.json, if they are
+// there: builds that were imported have none, old ones lack the first.
+var optional = []string{"commitmeta.json", "ostree-commit-object"}
+
+// plan finds out what has to be brought.
+func (f *fetcher) plan(ctx context.Context, chosen choice) ([]*arch, error) {
+	var all []*arch
+	for _, name := range chosen.arches {
+		a, err := f.planArch(ctx, chosen, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+func (f *fetcher) planArch(ctx context.Context, chosen choice, name index.Arch) (*arch, error) {
+	a := &arch{name: name, dir: backend.Key(chosen.id).Join(string(name))}
+	if err := a.dir.Check(); err != nil {
+		return nil, err
+	}
+	data, err := f.document(ctx, a.dir.Join("meta.json"))
+	if err != nil {
+		return nil, explain(a.dir.Join("meta.json"), err)
+	}
+	if a.meta, err = index.ParseMeta(data); err != nil {
+		return nil, materialize.Fail(materialize.ClassConfig, "read meta.json of "+string(a.dir),
+			"the store's copy is damaged: ask whoever publishes there", err)
+	}
+	if err := f.planImages(ctx, a, chosen.kept); err != nil {
+		return nil, err
+	}
+	return a, f.planFiles(ctx, a)
+}
+
+// planImages decides about each image that was asked for. The record that will
+// be here counts: it may be another than the store's.
+func (f *fetcher) planImages(ctx context.Context, a *arch, kept index.Cleanup) error {
+	images, err := chooseImages(string(a.dir), a.meta, f.Options)
+	if err != nil {
+		return err
+	}
+	local, err := f.localMeta(ctx, a.dir)
+	if err != nil {
+		return err
+	}
+	merged, err := f.mergeMeta(a.dir, local, a.meta)
+	if err != nil {
+		return err
+	}
+	for _, im := range images {
+		here, _ := merged.Image(im.Kind)
+		there, err := f.present(ctx, a.dir, here)
+		switch {
+		case err != nil:
+			return err
+		case there:
+			f.report.Skipped = append(f.report.Skipped, string(a.dir.Join(here.Path)))
+			continue
+		case here.SHA256 != im.SHA256 || here.Path != im.Path:
+			return materialize.Fail(materialize.ClassConfig, fmt.Sprintf("fetch %s of %s", im.Kind, a.dir),
+				"--force takes the store's record", says(fs.ErrExist, "meta.json here records it with other bytes"))
+		}
+		if err := f.planImage(ctx, a, im, local, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planImage adds an image to what is brought. One that was deleted from the store
+// by its policy is left out of "all", with a note.
+func (f *fetcher) planImage(ctx context.Context, a *arch, im index.Image, local *index.Meta, kept index.Cleanup) error {
+	name, err := im.File()
+	if err != nil {
+		return fmt.Errorf("fetch %s of %s: %w", im.Kind, a.dir, err)
+	}
+	o := &object{key: a.dir.Join(name), sha256: im.SHA256, size: im.Size}
+	err = f.look(ctx, o)
+	if errors.Is(err, fs.ErrNotExist) && !kept.Keeps(im.Kind) && !f.asked(im.Kind) {
+		f.note("%s of %s was deleted from %s", im.Kind, a.dir, f.URL)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.damaged = local == nil || recordsSame(local, im)
+	a.objects = append(a.objects, o)
+	return nil
+}
+
+// asked says whether a kind was asked for by its name.
+func (f *fetcher) asked(kind index.Kind) bool {
+	return slices.Contains(f.Artifacts, string(kind))
+}
+
+func recordsSame(m *index.Meta, im index.Image) bool {
+	r, ok := m.Image(im.Kind)
+	return ok && r.SHA256 == im.SHA256
+}
+
+// planFiles adds the files that meta.json says nothing of.
+func (f *fetcher) planFiles(ctx context.Context, a *arch) error {
+	for _, name := range optional {
+		o := &object{key: a.dir.Join(name), size: -1}
+		err := f.look(ctx, o)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case errors.Is(err, fs.ErrPermission):
+			// Stores that may not be listed answer so where there is nothing.
+			f.note("%s is left out: %s does not say whether there is one", o.key, f.URL)
+			continue
+		case err != nil:
+			return err
+		}
+		a.objects = append(a.objects, o)
+	}
+	for _, name := range f.Files {
+		if !index.ValidName(name) || strings.HasPrefix(name, ".") {
+			return fmt.Errorf("fetch file %q: not the name of a build's file: %w", name, fs.ErrInvalid)
+		}
+		if slices.Contains(optional, name) || name == "meta.json" {
+			continue // comes anyway
+		}
+		o := &object{key: a.dir.Join(name), size: -1}
+		if err := f.look(ctx, o); err != nil {
+			return err
+		}
+		a.objects = append(a.objects, o)
+	}
+	return nil
+}
+
+// installArch shows the files of an architecture: with their directory if that
+// is new, else one by one, meta.json last.
+func (f *fetcher) installArch(ctx context.Context, a *arch) error {
+	err := fs.ErrExist
+	if !isDir(f.path(a.dir)) {
+		err = f.publish(ctx, a)
+	}
+	if errors.Is(err, fs.ErrExist) { // or somebody was faster
+		err = f.addTo(ctx, a)
+	}
+	if err != nil {
+		return explain(a.dir, err)
+	}
+	return nil
+}
+
+// publish makes the architecture's directory by one rename. The files are linked
+// into it, so that those of a publication that was cut off are still there.
+func (f *fetcher) publish(ctx context.Context, a *arch) error {
+	stage, err := os.MkdirTemp(f.spool.dir, stagePrefix)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(stage) }() // gone if it was published; else swept next time
+	for _, o := range a.objects {
+		if err := os.Link(f.spool.done(o), filepath.Join(stage, o.key.Base())); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(stage, "meta.json"), a.meta.Bytes(), 0o644); err != nil {
+		return err
+	}
+	if err := f.builds.Publish(ctx, stage, a.dir); err != nil {
+		return err
+	}
+	f.fetched(string(a.dir.Join("meta.json")))
+	for _, o := range a.objects {
+		f.fetched(string(o.key))
+		if err := os.Remove(f.spool.done(o)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTo adds files to a directory that is there.
+func (f *fetcher) addTo(ctx context.Context, a *arch) error {
+	for _, o := range a.objects {
+		if err := f.addFile(ctx, o); err != nil {
+			return err
+		}
+	}
+	return f.recordMeta(ctx, a)
+}
+
+// addFile adds one file. One of the name that has other bytes is replaced where
+// it is not what meta.json here says it is, or with Force.
+func (f *fetcher) addFile(ctx context.Context, o *object) error {
+	_, statErr := os.Lstat(f.path(o.key))
+	err := f.builds.AddFile(ctx, f.spool.done(o), o.key)
+	if errors.Is(err, fs.ErrExist) && (f.Force || o.damaged) {
+		f.note("%s had other bytes than are recorded, and was fetched again", o.key)
+		if err := f.dir.Delete(ctx, o.key, backend.Cond{}); err != nil {
+			return err
+		}
+		statErr = fs.ErrNotExist
+		err = f.builds.AddFile(ctx, f.spool.done(o), o.key)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return materialize.Fail(materialize.ClassConfig, "fetch "+string(o.key), "--force replaces it",
+			says(fs.ErrExist, "a file of this name with other bytes is here"))
+	case err != nil:
+		return err
+	case statErr == nil:
+		f.report.Skipped = append(f.report.Skipped, string(o.key))
+	default:
+		f.fetched(string(o.key))
+	}
+	return nil
+}
+
+func (f *fetcher) fetched(name string) { f.report.Fetched = append(f.report.Fetched, name) }
