@@ -3,18 +3,14 @@
 package s3server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,34 +33,31 @@ type Server struct {
 	// file of that path.
 	Dir string
 
-	args []string
-	exe  string
-	cmd  *exec.Cmd
-	log  bytes.Buffer
+	exe     string
+	args    []string
+	process *Process
 }
 
 // Start starts a server that ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{Addr: freePort(tb), Dir: tb.TempDir(), exe: Build(tb)}
-	s.Endpoint = "http://" + s.Addr
+	s := newServer(tb, Build(tb))
 	s.args = []string{"-addr", s.Addr, "-dir", s.Dir, "-access", Access, "-secret", Secret, "-private", Private, "-public", Public}
 	s.Restart(tb)
-	tb.Cleanup(func() { s.Stop(tb) })
 	return s
+}
+
+func newServer(tb testing.TB, exe string) *Server {
+	tb.Helper()
+	addr := FreeAddr(tb)
+	return &Server{Addr: addr, Endpoint: "http://" + addr, Dir: tb.TempDir(), exe: exe}
 }
 
 // Stop ends the server, at once and for good or until Restart.
 func (s *Server) Stop(tb testing.TB) {
 	tb.Helper()
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill() // it may have ended by itself, which its log says
-	_ = s.cmd.Wait()
-	s.cmd = nil
-	if tb.Failed() {
-		tb.Logf("S3 server: %s", s.log.String())
+	if s.process != nil {
+		s.process.Stop(tb)
 	}
 }
 
@@ -72,16 +65,7 @@ func (s *Server) Stop(tb testing.TB) {
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	s.Stop(tb)
-	s.cmd = exec.Command(s.exe, s.args...)
-	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// The death signal comes with the end of the thread that started the server.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := s.cmd.Start(); err != nil {
-		tb.Fatalf("start the S3 server: %v", err)
-	}
-	await(tb, s.Addr)
+	s.process = Run(tb, s.Addr, exec.Command(s.exe, s.args...))
 }
 
 // Env gives the environment in which AWS programs, and cosafs, find the server
@@ -98,38 +82,6 @@ func (s *Server) Object(bucket, key string) string {
 	return filepath.Join(s.Dir, bucket, filepath.FromSlash(key))
 }
 
-// await returns when somebody listens at addr.
-func await(tb testing.TB, addr string) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("the server at %s does not answer: %v", addr, err)
-		case <-tick.C:
-		}
-	}
-}
-
-// freePort gives an address of this machine where nobody listens.
-func freePort(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // nobody connected
-	return l.Addr().String()
-}
-
 // Build builds the server, or finds it built, and gives its path. Packages that
 // are tested at the same time wait for one another.
 func Build(tb testing.TB) string {
@@ -141,8 +93,11 @@ func Build(tb testing.TB) string {
 	return exe
 }
 
-// built builds the server once a process.
-var built = sync.OnceValues(func() (string, error) { return BuildModule(context.Background(), "s3gw") })
+// built and rclone build once a process.
+var (
+	built  = sync.OnceValues(func() (string, error) { return BuildModule(context.Background(), "s3gw") })
+	rclone = sync.OnceValues(func() (string, error) { return BuildModule(context.Background(), "rclone") })
+)
 
 // BuildModule builds a program that is a module of its own in test/NAME, and
 // gives its path.
