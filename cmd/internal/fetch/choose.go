@@ -25,11 +25,16 @@ func choose(list *index.Builds, o Options) (choice, error) {
 		return choice{}, err
 	}
 	entry, ok := list.Entry(id)
-	if !ok {
+	if !ok || !usable(id) {
 		return choice{}, lacking("build "+string(id), o.URL, ids(list))
 	}
 	arches, err := chooseArches(entry, o)
 	return choice{id: id, arches: arches, kept: entry.Cleanup}, err
+}
+
+// usable says whether a build's name means nothing else in builds/.
+func usable(id index.BuildID) bool {
+	return id != "latest" && id != index.BuildID(listFile) && !strings.HasPrefix(string(id), ".")
 }
 
 // chooseBuild gives "" for the newest build of an empty list.

@@ -84,7 +84,10 @@ func (f *fetcher) bringOnce(ctx context.Context, o *object, m *meter, slots *sem
 			return f.fetchRange(gctx, p, i, had)
 		})
 	}
-	if err := errors.Join(g.Wait(), ctx.Err()); err != nil {
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return p.seal(ctx)

@@ -72,7 +72,7 @@ func brokenList(err error) error {
 // builds.json and cosa's copy of it would leave two that differ, and the next
 // fetch would take that for a change of somebody's.
 func (f *fetcher) installList(ctx context.Context, remote *index.Builds) (*index.Builds, error) {
-	if err := f.spool.put(listFile.Base(), remote.Bytes()); err != nil {
+	if err := f.spool.replace(f.noted(), remote.Bytes()); err != nil {
 		return nil, err
 	}
 	var list *index.Builds
@@ -89,9 +89,13 @@ func (f *fetcher) installList(ctx context.Context, remote *index.Builds) (*index
 	if err != nil {
 		return nil, locked(err)
 	}
-	tmp := spool{dir: filepath.Join(f.Workdir, "tmp")}
-	return list, errors.Join(tmp.put(sourceList, remote.Bytes()), tmp.put(sourceURL, []byte(f.URL+"\n")))
+	tmp := filepath.Join(f.Workdir, "tmp")
+	return list, errors.Join(f.spool.replace(filepath.Join(tmp, sourceList), remote.Bytes()),
+		f.spool.replace(filepath.Join(tmp, sourceURL), []byte(f.URL+"\n")))
 }
+
+// noted is our own memory of the list that is about to be installed.
+func (f *fetcher) noted() string { return f.spool.path(listFile.Base()) }
 
 // nextList gives the list to have here; old is what there is, nil for nothing.
 func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, error) {
@@ -127,7 +131,7 @@ func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, err
 func (f *fetcher) unchanged(list []byte, remote *index.Builds) (yes, known bool) {
 	copied, err := os.ReadFile(filepath.Join(f.Workdir, "tmp", sourceList))
 	known = err == nil
-	noted, noteErr := os.ReadFile(f.spool.path(listFile.Base()))
+	noted, noteErr := os.ReadFile(f.noted())
 	yes = bytes.Equal(list, remote.Bytes()) || known && bytes.Equal(list, copied) || noteErr == nil && bytes.Equal(list, noted)
 	return yes, known
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 	"time"
 
 	"cosafs/backend"
@@ -110,26 +109,39 @@ func (f *fetcher) hasFile(dir backend.Key, im index.Image) bool {
 // files, merged with what is there by then.
 func (f *fetcher) recordMeta(ctx context.Context, a *arch) error {
 	key := a.dir.Join("meta.json")
+	var next *index.Meta
+	var changed bool
 	var refused error
-	var kept bool
 	err := f.builds.UpdateJSON(ctx, key, func(old []byte) ([]byte, error) {
-		var local, next *index.Meta
-		if len(old) > 0 {
-			if local, refused = index.ParseMeta(old); refused != nil {
-				return nil, refused
-			}
-		}
-		if next, refused = f.mergeMeta(a.dir, local, a.meta); refused != nil {
+		if next, refused = f.nextMeta(a, old); refused != nil {
 			return nil, refused
 		}
-		kept = next != a.meta
+		changed = !bytes.Equal(old, next.Bytes())
 		return next.Bytes(), nil
 	})
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return refused
+	case err != nil:
+		return locked(err)
+	case !changed:
+		f.report.Skipped = append(f.report.Skipped, string(key))
+		return nil
+	case next != a.meta:
+		f.note("%s was changed here, and is merged with the one of %s", key, f.URL)
 	}
-	if kept {
-		f.note("%s was changed here, and is merged with the one of %s", path.Join("builds", string(key)), f.URL)
+	f.fetched(string(key))
+	return nil
+}
+
+// nextMeta is mergeMeta for the bytes that are there, nil for none.
+func (f *fetcher) nextMeta(a *arch, old []byte) (*index.Meta, error) {
+	if len(old) == 0 {
+		return a.meta, nil
 	}
-	return locked(err)
+	local, err := index.ParseMeta(old)
+	if err != nil {
+		return nil, brokenMeta(a.dir, err)
+	}
+	return f.mergeMeta(a.dir, local, a.meta)
 }

@@ -83,4 +83,3 @@ func lstat(path string) (fs.FileInfo, error) {
 	}
 	return st, err
 }
-

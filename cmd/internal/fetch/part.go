@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -61,7 +60,7 @@ func (s spool) part(o *object, whole bool) (*part, error) {
 		return nil, err
 	}
 	if p.data, err = os.OpenFile(s.path(o.id+partSuffix), flags, 0o644); err == nil {
-		err = p.data.Truncate(o.info.Size)
+		err = p.grow()
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.close())
@@ -69,13 +68,23 @@ func (s spool) part(o *object, whole bool) (*part, error) {
 	return p, nil
 }
 
+// grow gives the file its size. One that is new has no ranges, whatever the marks
+// of an earlier one say.
+func (p *part) grow() error {
+	st, err := p.data.Stat()
+	if err != nil || st.Size() == p.o.info.Size {
+		return err
+	}
+	return errors.Join(p.marks.Truncate(0), p.data.Truncate(p.o.info.Size))
+}
+
 // dropOthers removes other versions of an object.
 func (s spool) dropOthers(o *object) error {
 	key, _, _ := strings.Cut(o.id, "-")
-	paths, err := filepath.Glob(s.path(key + "-*"))
-	for _, p := range paths {
-		if !strings.HasPrefix(filepath.Base(p), o.id) {
-			err = errors.Join(err, os.Remove(p))
+	entries, err := os.ReadDir(s.dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), key+"-") && !strings.HasPrefix(e.Name(), o.id) {
+			err = errors.Join(err, os.Remove(s.path(e.Name())))
 		}
 	}
 	return err
@@ -130,7 +139,7 @@ func (p *part) seal(ctx context.Context) error {
 	if err := os.Rename(p.data.Name(), p.spool.done(p.o)); err != nil {
 		return err
 	}
-	return errors.Join(p.spool.sync(), os.Remove(p.marks.Name()))
+	return errors.Join(syncDir(p.spool.dir), os.Remove(p.marks.Name()))
 }
 
 // drop removes what there is.

@@ -23,7 +23,8 @@ type spool struct{ dir string }
 // forgotten is when a download that nobody took up again is given up.
 const forgotten = 7 * 24 * time.Hour
 
-// stagePrefix begins the names of build directories that are put together.
+// stagePrefix begins the names of what is put together in one go: directories of
+// builds, small files.
 const stagePrefix = "stage-"
 
 func (s spool) path(name string) string { return filepath.Join(s.dir, name) }
@@ -94,25 +95,26 @@ func (s spool) sweep(now time.Time) error {
 	return err
 }
 
-// put replaces a small file: readers and crashes see the old one or the new one.
-func (s spool) put(name string, data []byte) error {
-	f, err := os.CreateTemp(s.dir, "."+name+".*")
+// replace replaces a small file of the working directory: readers and crashes see
+// the old one or the new one.
+func (s spool) replace(path string, data []byte) error {
+	f, err := os.CreateTemp(s.dir, stagePrefix)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.path(name))
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return s.sync()
+	return syncDir(filepath.Dir(path))
 }
 
-// sync makes the names in the spool survive a power failure.
-func (s spool) sync() error {
-	d, err := os.Open(s.dir)
+// syncDir makes the names in a directory survive a power failure.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
