@@ -21,6 +21,10 @@ type Harness struct {
 	Properties backend.Properties
 	// Writes says whether the store is a [backend.Writer].
 	Writes bool
+	// Walks says whether the store is a [backend.Walker], and so walks in byte order.
+	Walks bool
+	// Digests says whether the store gives back the sha256 of what it was given.
+	Digests bool
 	// Setup makes an empty store for one case, and a Seeder for it. The suite
 	// closes the store.
 	Setup func(t *testing.T) (backend.Store, Seeder)
@@ -69,7 +73,11 @@ func suite() []suiteCase {
 		{"list stops early", lists, testListStops},
 		{"list nothing", lists, testListNothing},
 		{"ctx ends while listing", lists, testListCancelled},
+		{"walk", lists, testWalk},
+		{"walk stops early", lists, testWalkStops},
+		{"ctx ends while walking", lists, testWalkCancelled},
 		{"put and replace", writes, testPut},
+		{"digest", writes, testDigest},
 		{"put a short source", writes, testPutShort},
 		{"put the wrong digest", writes, testPutDigest},
 		{"put with ctx ended", writes, testPutCancelled},

@@ -140,6 +140,21 @@ func (b *faultyBody) Read(p []byte) (int, error) {
 }
 
 func (f *faulty) List(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	return f.list(ctx, prefix, f.Store.List)
+}
+
+// Walk suffers a list's faults: those of its prefix where the store below walks,
+// else those of all the lists it takes.
+func (f *faulty) Walk(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	if w, ok := f.Store.(backend.Walker); ok {
+		return f.list(ctx, prefix, w.Walk)
+	}
+	return backend.Walk(ctx, listOnly{f}, prefix)
+}
+
+type enumerate func(context.Context, backend.Key) iter.Seq2[backend.Info, error]
+
+func (f *faulty) list(ctx context.Context, prefix backend.Key, all enumerate) iter.Seq2[backend.Info, error] {
 	return func(yield func(backend.Info, error) bool) {
 		fault := f.hit(List, prefix)
 		if err := fault.before(ctx); err != nil {
@@ -147,7 +162,7 @@ func (f *faulty) List(ctx context.Context, prefix backend.Key) iter.Seq2[backend
 			return
 		}
 		var given int64
-		for info, err := range f.Store.List(ctx, prefix) {
+		for info, err := range all(ctx, prefix) {
 			if fault.Err != nil && given == fault.At {
 				yield(backend.Info{}, fault.Err)
 				return

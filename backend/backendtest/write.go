@@ -3,6 +3,7 @@ package backendtest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,28 @@ func testPut(b bench) {
 		st, err := b.Stat(b.Context(), "new/dir/file")
 		if err != nil || st.Version != info.Version || info.Size != int64(len(data)) || info.Key != "new/dir/file" {
 			b.Errorf("Put %d = %+v; Stat = %+v, %v", i, info, st, err)
+		}
+	}
+}
+
+// testDigest stores bytes whose digest the store is told, and bytes whose digest
+// it has to find out, if it keeps any. What it gives must be right.
+func testDigest(b bench) {
+	for _, data := range [][]byte{pattern(1, 1000), nil, pattern(2, big)} {
+		for _, told := range []bool{true, false} {
+			src := source(data)
+			want := src.SHA256
+			if !told {
+				src.SHA256 = [sha256.Size]byte{}
+			}
+			put, err := b.writer().Put(b.Context(), "file", src, backend.Cond{})
+			st, serr := b.Stat(b.Context(), "file")
+			if err != nil || serr != nil || put.SHA256 != st.SHA256 {
+				b.Errorf("Put = %x, %v; Stat = %x, %v; want the same", put.SHA256, err, st.SHA256, serr)
+			}
+			if none := [sha256.Size]byte{}; st.SHA256 != want && (b.h.Digests || st.SHA256 != none) {
+				b.Errorf("digest of %d bytes = %x; want %x", len(data), st.SHA256, want)
+			}
 		}
 	}
 }

@@ -37,6 +37,7 @@ type object struct {
 var (
 	_ backend.Store  = (*Store)(nil)
 	_ backend.Writer = (*Store)(nil)
+	_ backend.Walker = (*Store)(nil)
 )
 
 // Stat implements [backend.Store].
@@ -80,12 +81,22 @@ func (s *Store) get(ctx context.Context, key backend.Key) (object, error) {
 
 // List implements [backend.Store].
 func (s *Store) List(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	return list(ctx, prefix, s.level)
+}
+
+// Walk implements [backend.Walker].
+func (s *Store) Walk(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	return list(ctx, prefix, s.below)
+}
+
+// list gives what find finds, as far as ctx lasts.
+func list(ctx context.Context, prefix backend.Key, find func(backend.Key) []backend.Info) iter.Seq2[backend.Info, error] {
 	return func(yield func(backend.Info, error) bool) {
 		if err := prefix.CheckPrefix(); err != nil {
 			yield(backend.Info{}, wrap("list", prefix, err))
 			return
 		}
-		for _, info := range s.level(prefix) {
+		for _, info := range find(prefix) {
 			if ctx.Err() != nil {
 				break
 			}
@@ -99,27 +110,35 @@ func (s *Store) List(ctx context.Context, prefix backend.Key) iter.Seq2[backend.
 	}
 }
 
-// level gives what lies one level below prefix, in name order. It is a copy, so
-// that no lock is held while the list's user works.
+// level gives what lies one level below prefix, in name order.
 func (s *Store) level(prefix backend.Key) []backend.Info {
+	found := map[backend.Key]backend.Info{}
+	for _, info := range s.below(prefix) {
+		rest := strings.TrimPrefix(strings.TrimPrefix(string(info.Key), string(prefix)), "/")
+		if name, _, deeper := strings.Cut(rest, "/"); deeper {
+			dir := prefix.Join(name)
+			info = backend.Info{Key: dir, Dir: true}
+		}
+		found[info.Key] = info
+	}
+	return inOrder(found)
+}
+
+// below gives all objects below prefix, in the order of their keys. It is a copy,
+// so that no lock is held while the list's user works.
+func (s *Store) below(prefix backend.Key) []backend.Info {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	found := map[backend.Key]backend.Info{}
 	for key, o := range s.objects {
-		rest, ok := string(key), true
-		if prefix != "" {
-			rest, ok = strings.CutPrefix(rest, string(prefix)+"/")
+		if prefix == "" || strings.HasPrefix(string(key), string(prefix)+"/") {
+			found[key] = o.info
 		}
-		if !ok {
-			continue
-		}
-		if name, _, deeper := strings.Cut(rest, "/"); deeper {
-			dir := prefix.Join(name)
-			found[dir] = backend.Info{Key: dir, Dir: true}
-			continue
-		}
-		found[key] = o.info
 	}
+	return inOrder(found)
+}
+
+func inOrder(found map[backend.Key]backend.Info) []backend.Info {
 	return slices.SortedFunc(maps.Values(found), func(a, b backend.Info) int { return strings.Compare(string(a.Key), string(b.Key)) })
 }
 
@@ -178,7 +197,7 @@ func (s *Store) set(key backend.Key, data []byte) backend.Info {
 		s.objects = map[backend.Key]object{}
 	}
 	s.writes++
-	info := backend.Info{Key: key, Size: int64(len(data)), ModTime: time.Now(), Version: strconv.FormatUint(s.writes, 10)}
+	info := backend.Info{Key: key, Size: int64(len(data)), ModTime: time.Now(), Version: strconv.FormatUint(s.writes, 10), SHA256: sha256.Sum256(data)}
 	s.objects[key] = object{data: data, info: info}
 	return info
 }

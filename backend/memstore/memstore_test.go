@@ -25,6 +25,8 @@ func harness(decorate func(backend.Store) backend.Store) backendtest.Harness {
 	return backendtest.Harness{
 		Properties: backend.Properties{Ranges: true, Lists: true, Conditions: true},
 		Writes:     true,
+		Walks:      true,
+		Digests:    true,
 		Setup: func(*testing.T) (backend.Store, backendtest.Seeder) {
 			s := &memstore.Store{}
 			return decorate(s), seeder(s)
@@ -59,6 +61,6 @@ func TestDecoratorsOfReadOnlyStore(t *testing.T) {
 		c, _ := backendtest.Counting(backendtest.Faulty(backend.Retry(readOnly{s}, backend.Policy{})))
 		return c
 	})
-	h.Writes = false
+	h.Writes, h.Walks = false, false
 	backendtest.Run(t, h)
 }

@@ -1,0 +1,176 @@
+package s3store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"cosafs/backend"
+)
+
+// digestKey is the name under which an object's metadata has its sha256 in hex.
+const digestKey = "sha256"
+
+// Stat implements [backend.Store].
+func (s *Store) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if err := errors.Join(key.Check(), ctx.Err()); err != nil {
+		return backend.Info{}, s.fail("stat", key, err)
+	}
+	info, err := s.stat(ctx, key)
+	if err != nil {
+		return backend.Info{}, s.fail("stat", key, err)
+	}
+	return info, nil
+}
+
+func (s *Store) stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.object(key)})
+	if status(err) == http.StatusNotFound {
+		return backend.Info{}, s.confirm(ctx, key)
+	}
+	if err != nil {
+		return backend.Info{}, answer(ctx, err, reading)
+	}
+	return backend.Info{
+		Key: key, Size: aws.ToInt64(out.ContentLength), ModTime: aws.ToTime(out.LastModified),
+		Version: version(out.ETag), SHA256: recordedDigest(out.Metadata),
+	}, nil
+}
+
+// confirm says what a 404 to a HEAD means. That answer has no body, so it
+// does not tell a missing object from a missing bucket or an unknown account. A
+// GET's does.
+func (s *Store) confirm(ctx context.Context, key backend.Key) error {
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.cfg.Bucket, Key: s.object(key), Range: aws.String("bytes=0-0")})
+	if err != nil {
+		return answer(ctx, err, reading)
+	}
+	_ = out.Body.Close() // what it holds does not matter
+	return errors.New("the store answers HEAD with 404 and GET with an object")
+}
+
+// recordedDigest gives the sha256 that an upload left in the metadata, else zero.
+func recordedDigest(metadata map[string]string) (sum [sha256.Size]byte) {
+	raw, err := hex.DecodeString(metadata[digestKey])
+	if err != nil || len(raw) != len(sum) {
+		return sum
+	}
+	return [sha256.Size]byte(raw)
+}
+
+// version makes a Version of an ETag: without quotes, which not all stores put
+// around it everywhere.
+func version(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
+
+// etag gives the ETag of a Version, nil if there is none.
+func etag(version string) *string {
+	if version == "" {
+		return nil
+	}
+	return aws.String(`"` + version + `"`)
+}
+
+// Open implements [backend.Store].
+func (s *Store) Open(ctx context.Context, key backend.Key, r backend.Range, version string) (io.ReadCloser, error) {
+	if err := errors.Join(key.Check(), ctx.Err()); err != nil {
+		return nil, s.fail("open", key, err)
+	}
+	body, err := s.open(ctx, key, r, version)
+	if err != nil {
+		return nil, s.fail("open", key, err)
+	}
+	return body, nil
+}
+
+func (s *Store) open(ctx context.Context, key backend.Key, r backend.Range, want string) (io.ReadCloser, error) {
+	if r.Off < 0 {
+		return nil, fmt.Errorf("offset %d: %w", r.Off, fs.ErrInvalid)
+	}
+	if r.Len == 0 {
+		return s.openEmpty(ctx, key, r, want) // HTTP has no way to ask for no bytes
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: &s.cfg.Bucket, Key: s.object(key), Range: header(r), IfMatch: etag(want),
+	})
+	switch {
+	case status(err) == http.StatusRequestedRangeNotSatisfiable:
+		return s.openEmpty(ctx, key, r, want)
+	case err != nil:
+		return nil, answer(ctx, err, reading)
+	}
+	n, err := length(out, r)
+	if err == nil && want != "" && version(out.ETag) != want {
+		err = backend.ErrChanged // there are stores that ignore If-Match on a GET
+	}
+	if err != nil {
+		_ = out.Body.Close() // it is not what was asked for
+		return nil, err
+	}
+	return backend.NewBody(ctx, out.Body, n), nil
+}
+
+// openEmpty gives the body of a range that may be empty, or says that it lies past
+// the end: the answer 416 is the same for both.
+func (s *Store) openEmpty(ctx context.Context, key backend.Key, r backend.Range, want string) (io.ReadCloser, error) {
+	info, err := s.stat(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if want != "" && info.Version != want {
+		return nil, backend.ErrChanged
+	}
+	n, err := r.Within(info.Size)
+	if err != nil {
+		return nil, err
+	}
+	if n != 0 {
+		return nil, fmt.Errorf("the store refuses %d bytes at %d of %d", n, r.Off, info.Size)
+	}
+	return backend.NewBody(ctx, http.NoBody, 0), nil
+}
+
+// header gives the Range header, nil for a whole object.
+func header(r backend.Range) *string {
+	switch {
+	case r.Len < 0 && r.Off == 0:
+		return nil
+	case r.Len < 0:
+		return aws.String(fmt.Sprintf("bytes=%d-", r.Off))
+	}
+	last := r.Off + min(r.Len-1, math.MaxInt64-r.Off)
+	return aws.String(fmt.Sprintf("bytes=%d-%d", r.Off, last))
+}
+
+// length gives how many bytes of an answer are those of r. A store answers a
+// range that reaches past the end with what there is, which is ErrRange here, and
+// one that knows no ranges with the whole object.
+func length(out *s3.GetObjectOutput, r backend.Range) (int64, error) {
+	if out.ContentRange == nil {
+		if r.Off != 0 {
+			return 0, fmt.Errorf("the store ignores ranges: %w", errors.ErrUnsupported)
+		}
+		if out.ContentLength == nil { // a proxy's doing; then the body has its own end
+			return r.Len, nil
+		}
+		return r.Within(*out.ContentLength)
+	}
+	var first, last, total int64
+	if _, err := fmt.Sscanf(*out.ContentRange, "bytes %d-%d/%d", &first, &last, &total); err != nil {
+		return 0, fmt.Errorf("content range %q: %w", *out.ContentRange, err)
+	}
+	n, err := r.Within(total)
+	if err == nil && (first != r.Off || last-first+1 != n) {
+		err = fmt.Errorf("the store gives %q for %d bytes at %d", *out.ContentRange, n, r.Off)
+	}
+	return n, err
+}
