@@ -57,8 +57,20 @@ func (f *fetcher) mayReplaceList(ctx context.Context, remote *index.Builds) erro
 	if err != nil {
 		return brokenList(err)
 	}
+	if err := f.finishList(old); err != nil {
+		return err
+	}
 	_, err = f.nextList(old, remote)
 	return err
+}
+
+// finishList does the rest of an installList that was cut off after builds.json.
+func (f *fetcher) finishList(local []byte) error {
+	noted, err := os.ReadFile(f.noted())
+	if err != nil || !bytes.Equal(noted, local) {
+		return nil // nothing was cut off, or it was before
+	}
+	return f.remember(noted)
 }
 
 func brokenList(err error) error {
@@ -89,9 +101,18 @@ func (f *fetcher) installList(ctx context.Context, remote *index.Builds) (*index
 	if err != nil {
 		return nil, locked(err)
 	}
+	return list, f.remember(remote.Bytes())
+}
+
+// remember writes cosa's copy of a list that was installed.
+func (f *fetcher) remember(list []byte) error {
 	tmp := filepath.Join(f.Workdir, "tmp")
-	return list, errors.Join(f.spool.replace(filepath.Join(tmp, sourceList), remote.Bytes()),
+	err := errors.Join(f.spool.replace(filepath.Join(tmp, sourceList), list),
 		f.spool.replace(filepath.Join(tmp, sourceURL), []byte(f.URL+"\n")))
+	if err != nil {
+		return err
+	}
+	return os.Remove(f.noted())
 }
 
 // noted is our own memory of the list that is about to be installed.
@@ -131,9 +152,7 @@ func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, err
 func (f *fetcher) unchanged(list []byte, remote *index.Builds) (yes, known bool) {
 	copied, err := os.ReadFile(filepath.Join(f.Workdir, "tmp", sourceList))
 	known = err == nil
-	noted, noteErr := os.ReadFile(f.noted())
-	yes = bytes.Equal(list, remote.Bytes()) || known && bytes.Equal(list, copied) || noteErr == nil && bytes.Equal(list, noted)
-	return yes, known
+	return bytes.Equal(list, remote.Bytes()) || known && bytes.Equal(list, copied), known
 }
 
 // pointLatest makes latest the build that was fetched, if that is the newest, or
