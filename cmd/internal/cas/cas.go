@@ -144,9 +144,22 @@ func Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Read reads a small object whole, with the version it had. The object changing
-// meanwhile is [backend.ErrChanged].
+// readTries is how often an object may be replaced while it is read.
+const readTries = 20
+
+// Read reads a small object whole, with the version it had. One that is replaced
+// meanwhile is read again; if that doesn't end, it is [backend.ErrChanged].
 func Read(ctx context.Context, s backend.Store, key backend.Key) (data []byte, version string, err error) {
+	for range readTries {
+		data, version, err = read(ctx, s, key)
+		if !errors.Is(err, backend.ErrChanged) || ctx.Err() != nil {
+			break
+		}
+	}
+	return data, version, err
+}
+
+func read(ctx context.Context, s backend.Store, key backend.Key) (data []byte, version string, err error) {
 	info, err := s.Stat(ctx, key)
 	if err != nil {
 		return nil, "", err

@@ -47,7 +47,7 @@ func (u *uploader) mergeList(old []byte) ([]byte, error) {
 			continue
 		}
 		added = true
-		if err := list.Insert(u.src.id, a.arch); err != nil {
+		if err := list.InsertLike(u.src.id, a.arch, u.src.list); err != nil {
 			return nil, fmt.Errorf("%s of the store: %w", listFile, err)
 		}
 	}

@@ -45,18 +45,14 @@ func readRemote(ctx context.Context, o Options, src *local) (*remote, error) {
 
 // readDocument gives nil for an absent one.
 func readDocument(ctx context.Context, s backend.Store, key backend.Key) ([]byte, error) {
-	for {
-		data, _, err := cas.Read(ctx, s, key)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, nil
-		case errors.Is(err, backend.ErrChanged) && ctx.Err() == nil:
-			continue // somebody was faster; what is there now is as good
-		case err != nil:
-			return nil, fmt.Errorf("read %s of the store: %w", key, err)
-		}
-		return data, nil
+	data, _, err := cas.Read(ctx, s, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s of the store: %w", key, err)
 	}
+	return data, nil
 }
 
 // parseList reads the store's list; nil is an empty one.
