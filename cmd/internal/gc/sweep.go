@@ -153,7 +153,7 @@ func (c *collector) remove(ctx context.Context, v victim) (gone bool, err error)
 		case now.Size != v.Size || !sameSecond(now.ModTime, v.ModTime):
 			return false, nil
 		default:
-			err = w.Delete(ctx, v.Key, backend.Cond{IfMatch: now.Version})
+			err = deleteSame(ctx, w, now)
 		}
 		if err == nil {
 			return true, nil
@@ -166,6 +166,16 @@ func (c *collector) remove(ctx context.Context, v victim) (gone bool, err error)
 		}
 	}
 	return false, err
+}
+
+// deleteSame deletes an object that was looked at a moment ago. Stores without
+// conditional deletes are trusted with that moment: a list never names what goes.
+func deleteSame(ctx context.Context, w backend.Writer, info backend.Info) error {
+	err := w.Delete(ctx, info.Key, backend.Cond{IfMatch: info.Version})
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = w.Delete(ctx, info.Key, backend.Cond{})
+	}
+	return err
 }
 
 // sameSecond compares times of a list and of an object: HTTP's are in seconds.

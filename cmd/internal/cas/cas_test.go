@@ -1,0 +1,121 @@
+package cas_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"cosafs/backend"
+	"cosafs/backend/backendtest"
+	"cosafs/backend/memstore"
+	"cosafs/cmd/internal/cas"
+)
+
+var errCut = errors.New("connection cut")
+
+// appendLine is a change that finds its own work done.
+func appendLine(line string) cas.Change {
+	return func(_ context.Context, old []byte) ([]byte, error) {
+		if strings.Contains(string(old), line+"\n") {
+			return old, nil
+		}
+		return append(old[:len(old):len(old)], line+"\n"...), nil
+	}
+}
+
+func read(t *testing.T, s backend.Store) string {
+	t.Helper()
+	data, _, err := cas.Read(t.Context(), s, "doc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// All writers' changes are in the end there once, although every third answer is
+// lost, before or after the fact.
+func TestManyWritersLoseNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &memstore.Store{}
+		var plan []backendtest.Fault
+		for n := 3; n < 300; n += 3 {
+			plan = append(plan, backendtest.Fault{Op: backendtest.Put, Nth: n, Late: n%2 == 0, Err: errCut})
+		}
+		doc := cas.Document{Store: backendtest.Faulty(s, plan...), Key: "doc"}
+		const writers = 30
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				if _, err := doc.Update(t.Context(), appendLine(fmt.Sprint("line ", i, "."))); err != nil {
+					t.Errorf("writer %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		got := read(t, s)
+		for i := range writers {
+			if n := strings.Count(got, fmt.Sprint("line ", i, ".\n")); n != 1 {
+				t.Errorf("line %d is there %d times", i, n)
+			}
+		}
+	})
+}
+
+func TestUpdateSaysWhetherItWrote(t *testing.T) {
+	s := &memstore.Store{}
+	doc := cas.Document{Store: s, Key: "doc"}
+	for _, want := range []bool{true, false} {
+		if wrote, err := doc.Update(t.Context(), appendLine("a")); wrote != want || err != nil {
+			t.Errorf("Update: %v, %v; want %v", wrote, err, want)
+		}
+	}
+	nothing := func(context.Context, []byte) ([]byte, error) { return nil, nil }
+	if wrote, err := doc.Update(t.Context(), nothing); wrote || err != nil || read(t, s) != "a\n" {
+		t.Errorf("a change that is none: %v, %v", wrote, err)
+	}
+}
+
+func TestUpdateFails(t *testing.T) {
+	errMine := errors.New("mine")
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx   context.Context
+		store backend.Store
+		do    cas.Change
+		want  error
+	}{
+		"by the change":         {t.Context(), &memstore.Store{}, func(context.Context, []byte) ([]byte, error) { return nil, errMine }, errMine},
+		"without permission":    {t.Context(), backendtest.Faulty(&memstore.Store{}, backendtest.Fault{Op: backendtest.Put, Err: fs.ErrPermission}), appendLine("a"), fs.ErrPermission},
+		"without conditions":    {t.Context(), backendtest.Faulty(&memstore.Store{}, backendtest.Fault{Op: backendtest.Put, Err: errors.ErrUnsupported}), appendLine("a"), errors.ErrUnsupported},
+		"on a read-only one":    {t.Context(), readOnly{&memstore.Store{}}, appendLine("a"), errors.ErrUnsupported},
+		"when it is over":       {cancelled, &memstore.Store{}, appendLine("a"), context.Canceled},
+		"where it may not look": {t.Context(), backendtest.Faulty(&memstore.Store{}, backendtest.Fault{Op: backendtest.Stat, Err: fs.ErrPermission}), appendLine("a"), fs.ErrPermission},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := (cas.Document{Store: c.store, Key: "doc"}).Update(c.ctx, c.do); !errors.Is(err, c.want) {
+				t.Errorf("%v; want %v", err, c.want)
+			}
+		})
+	}
+}
+
+type readOnly struct{ backend.Store }
+
+// A dead store is given up on in the end; until then it is asked ever more rarely.
+func TestGivesUpOnDeadStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, n := backendtest.Counting(backendtest.Faulty(&memstore.Store{}, backendtest.Fault{Op: backendtest.Put, Err: errCut}))
+		if _, err := (cas.Document{Store: s, Key: "doc"}).Update(t.Context(), appendLine("a")); !errors.Is(err, errCut) {
+			t.Errorf("%v; want the store's error", err)
+		}
+		if got := n.Calls(backendtest.Put); got < 10 || got > 1000 {
+			t.Errorf("it was asked %d times", got)
+		}
+	})
+}
