@@ -7,20 +7,32 @@ import (
 )
 
 // Tombstone moves builds from the list to the tombstones, where cosa's remote
-// garbage collection keeps those that it deleted whole (since 2024-08). It says
-// how many were listed. Newer tombstones stand first.
+// garbage collection keeps those that it deleted whole (since 2024-08), and marks
+// them as deleted. It says how many were listed. Newer tombstones stand first.
 func (b *Builds) Tombstone(ids ...BuildID) int {
-	var dead []value
-	for _, item := range b.doc.root.items("builds") {
-		if slices.Contains(ids, idOf(item)) {
-			dead = append(dead, item)
-		}
-	}
+	dead := slices.DeleteFunc(validItems(b.doc.root.items("builds")), func(v value) bool { return !slices.Contains(ids, idOf(v)) })
 	if len(dead) == 0 {
 		return 0
 	}
-	b.doc.put("tombstone-builds", &array{items: append(dead, b.doc.root.items("tombstone-builds")...)})
-	return b.Remove(ids...)
+	for i, v := range dead {
+		dead[i] = buried(modern(v))
+	}
+	b.drop("tombstone-builds", func(v value) bool { // of an earlier life
+		return slices.ContainsFunc(dead, func(d value) bool { return idOf(d) == idOf(v) })
+	})
+	b.setItems("tombstone-builds", append(dead, b.doc.root.items("tombstone-builds")...))
+	b.Remove(ids...)
+	return len(dead)
+}
+
+// buried marks an entry as that of a build that was wholly deleted.
+func buried(v value) value {
+	if entry, ok := v.(*object); ok {
+		record := cleanupRecord(entry)
+		record.put("build", literal("true"))
+		entry.set("policy-cleanup", record)
+	}
+	return v
 }
 
 // SetCleanup records what was deleted of a listed build, as cosa does since
@@ -31,10 +43,7 @@ func (b *Builds) SetCleanup(id BuildID, c Cleanup) error {
 	if entry == nil {
 		return fmt.Errorf("record what was deleted of build %s: %w", id, fs.ErrNotExist)
 	}
-	record, ok := entry.values["policy-cleanup"].(*object)
-	if !ok {
-		record = newObject()
-	}
+	record := cleanupRecord(entry)
 	for _, what := range []struct {
 		key string
 		set bool

@@ -79,8 +79,14 @@ func idOf(v value) BuildID {
 }
 
 func (b *Builds) prepend(entry value) {
-	items := append([]value{entry}, b.doc.root.items("builds")...)
-	b.doc.put("builds", &array{items: items})
+	b.setItems("builds", append([]value{entry}, b.doc.root.items("builds")...))
+}
+
+// setItems replaces the list at key by another one. Lists of ten thousand builds
+// are not compared first.
+func (b *Builds) setItems(key string, items []value) {
+	b.doc.root.set(key, &array{items: items})
+	b.doc.touch(true)
 }
 
 // drop deletes the elements of the list at key that match, and counts them.
@@ -88,7 +94,7 @@ func (b *Builds) drop(key string, match func(value) bool) int {
 	items := b.doc.root.items(key)
 	left := slices.DeleteFunc(slices.Clone(items), match)
 	if len(left) < len(items) {
-		b.doc.put(key, &array{items: left})
+		b.setItems(key, left)
 		b.changed()
 	}
 	return len(items) - len(left)

@@ -71,9 +71,9 @@ func decodeEntry(item value) (Entry, error) {
 	return e, err
 }
 
-// decodeCleanup reads policy-cleanup: an object since 2024-08-29, before that a
-// list of what was cleaned up.
-func decodeCleanup(entry *object) Cleanup {
+// cleanupRecord gives an entry's policy-cleanup: an object since 2024-08-29; a
+// copy in that form where it is older, a list of what was cleaned up.
+func cleanupRecord(entry *object) *object {
 	record, ok := entry.values["policy-cleanup"].(*object)
 	if !ok {
 		record = newObject()
@@ -81,6 +81,11 @@ func decodeCleanup(entry *object) Cleanup {
 			record.put(what, literal("true"))
 		}
 	}
+	return record
+}
+
+func decodeCleanup(entry *object) Cleanup {
+	record := cleanupRecord(entry)
 	_, kept := record.values["images-kept"]
 	c := Cleanup{
 		CloudUploads: record.flag("cloud-uploads"),

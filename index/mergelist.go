@@ -1,140 +1,161 @@
 package index
 
-import (
-	"slices"
-)
+import "slices"
 
-// MergeLists gives one list of the builds of all, for a tree that shows several
-// places. The first list has precedence: it keeps its order, its tags and every
-// key that is not of this package. A build that only a later list has stands
-// before the next older one of that list that the others have, too; builds
-// without one stand at the end. Architectures are united. A single list is
-// returned as it is; the others are not changed.
+// MergeLists gives one list for the union of several build directories. The first
+// has precedence: its order, its unknown keys, its entries stay. What later lists
+// have beyond it is added:
+//
+//   - Builds, each before the next older one of its list that the result has, and
+//     last where there is none; so every list's order holds, unless two contradict.
+//   - Architectures of builds that are listed already.
+//   - Tags of other names, and tombstones of builds that no list has.
+//
+// The timestamp is the latest. The lists stay as they are. A result of legacy
+// lists alone is a legacy one; no lists give an empty one.
 func MergeLists(lists ...*Builds) *Builds {
-	switch len(lists) {
-	case 0:
+	if len(lists) == 0 {
 		return NewBuilds()
-	case 1:
-		return lists[0]
 	}
-	all := lists[0].clone()
-	for _, l := range lists[1:] {
-		all.add(l)
-	}
-	return all
-}
-
-func (b *Builds) clone() *Builds {
-	return &Builds{doc: b.doc.clone(), legacy: b.legacy, entries: b.entries, problems: b.problems}
-}
-
-// add adds what other has.
-func (b *Builds) add(other *Builds) {
-	if b.legacy && !other.legacy {
-		b.doc.put("schema-version", text("1.0.0")) // bare ids are read in this form, too
-		b.legacy = false
-	}
-	before := b.place(other)
-	var items []value
-	for _, item := range b.doc.root.items("builds") {
-		items = append(append(items, before[idOf(item)]...), item)
-	}
-	b.doc.put("builds", &array{items: append(items, before[""]...)})
-	b.addTags(other)
-	if t := other.Timestamp(); t.After(b.Timestamp()) {
-		b.Bump(t)
-	}
-	b.changed()
-}
-
-// place says which of other's builds stand before which of b's, "" for the end,
-// and unites the architectures of those that both have.
-func (b *Builds) place(other *Builds) map[BuildID][]value {
-	at := make(map[BuildID]*object)
-	for _, item := range b.doc.root.items("builds") {
-		o, _ := item.(*object)
-		if _, ok := at[idOf(item)]; !ok {
-			at[idOf(item)] = o
+	m := &Builds{doc: lists[0].doc.clone(), legacy: lists[0].legacy}
+	for _, b := range lists[1:] {
+		if m.legacy && !b.legacy {
+			m.modernise()
+		}
+		m.decode()
+		m.addBuilds(b)
+		m.addTags(b)
+		if b.Timestamp().After(m.Timestamp()) {
+			m.Bump(b.Timestamp())
 		}
 	}
-	before := make(map[BuildID][]value)
-	var older BuildID // the next older build that both have
-	for _, item := range slices.Backward(other.doc.root.items("builds")) {
-		id := idOf(item)
-		entry, ok := at[id]
-		if ok {
-			older = id
-			uniteArches(entry, item)
+	m.decode()
+	for _, b := range lists[1:] {
+		m.addTombstones(b)
+	}
+	return m
+}
+
+// modernise gives a legacy list the form that has room for architectures.
+func (b *Builds) modernise() {
+	b.legacy = false
+	b.doc.put("schema-version", text("1.0.0"))
+	items := slices.Clone(b.doc.root.items("builds"))
+	for i, v := range items {
+		items[i] = modern(v)
+	}
+	b.setItems("builds", items)
+}
+
+// modern gives an entry in the form of schema 1.0.0; of a legacy one no
+// architecture is known.
+func modern(v value) value {
+	id, ok := v.(text)
+	if !ok {
+		return v
+	}
+	entry := newObject()
+	entry.put("id", id)
+	entry.put("arches", &array{})
+	return entry
+}
+
+// addBuilds adds what other lists and b doesn't. It goes through other from its
+// oldest build, so that it knows which one comes next.
+func (b *Builds) addBuilds(other *Builds) {
+	listed := make(map[BuildID]*object, len(b.entries))
+	for _, v := range b.doc.root.items("builds") {
+		o, _ := v.(*object) // legacy entries have no room for architectures
+		if _, ok := listed[idOf(v)]; !ok {
+			listed[idOf(v)] = o
+		}
+	}
+	before := make(map[BuildID][]value) // by the build that follows, in reverse; "" for none
+	var next BuildID
+	for _, v := range slices.Backward(validItems(other.doc.root.items("builds"))) {
+		id := idOf(v)
+		if entry, ok := listed[id]; ok {
+			b.addArches(entry, v)
+			next = id
 			continue
 		}
-		at[id] = nil // once only
-		before[older] = slices.Insert(before[older], 0, clone(item))
+		if !b.legacy {
+			v = modern(v)
+		}
+		before[next] = append(before[next], clone(v))
 	}
-	return before
+	if len(before) > 0 {
+		b.setItems("builds", weave(b.doc.root.items("builds"), before))
+	}
 }
 
-// uniteArches adds the architectures of an entry of another list.
-func uniteArches(entry *object, item value) {
-	other, ok := item.(*object)
-	if !ok || entry == nil {
+// validItems gives the elements of a list that [decodeEntries] makes entries of.
+func validItems(items []value) []value {
+	seen := make(map[BuildID]bool, len(items))
+	return slices.DeleteFunc(slices.Clone(items), func(v value) bool {
+		e, err := decodeEntry(v)
+		bad := err != nil || seen[e.ID]
+		seen[e.ID] = true
+		return bad
+	})
+}
+
+// weave puts each group of values before the item it belongs to.
+func weave(items []value, before map[BuildID][]value) []value {
+	var all []value
+	for _, v := range items {
+		id := idOf(v)
+		if group := before[id]; id != "" && group != nil {
+			slices.Reverse(group)
+			all = append(all, group...)
+			delete(before, id) // an id may be listed twice
+		}
+		all = append(all, v)
+	}
+	last := before[""]
+	slices.Reverse(last)
+	return append(all, last...)
+}
+
+// addArches adds the architectures that an entry lacks and another one has.
+func (b *Builds) addArches(entry *object, other value) {
+	o, ok := other.(*object)
+	if entry == nil || !ok {
 		return
 	}
-	arches := slices.Clone(entry.items("arches"))
-	for _, arch := range other.items("arches") {
-		if !slices.ContainsFunc(arches, func(v value) bool { return equal(v, arch) }) {
-			arches = append(arches, arch)
+	all := slices.Clone(entry.items("arches"))
+	for _, arch := range o.strings("arches") {
+		if !slices.Contains(all, value(text(arch))) {
+			all = append(all, text(arch))
 		}
 	}
-	entry.put("arches", &array{items: arches})
+	if len(all) > len(entry.items("arches")) {
+		b.doc.touch(entry.put("arches", &array{items: all}))
+	}
 }
 
 // addTags adds the tags whose names b doesn't have.
 func (b *Builds) addTags(other *Builds) {
-	tags := slices.Clone(b.doc.root.items("tags"))
-	for _, tag := range other.doc.root.items("tags") {
-		if b.findTag(tagName(tag)) == nil {
-			tags = append(tags, clone(tag))
+	for _, tag := range other.Tags() {
+		if b.findTag(tag.Name) == nil {
+			b.setItems("tags", append(slices.Clone(b.doc.root.items("tags")), clone(other.findTag(tag.Name))))
 		}
-	}
-	if len(tags) > 0 {
-		b.doc.put("tags", &array{items: tags})
 	}
 }
 
-// InsertLike is [Builds.Insert] for a list that others add to as well: a new build
-// takes the place that it has in local. It stands before the first build of this
-// list that is older in local, else after the last one that is newer there, else
-// first. So builds that are published in any order end up in cosa's: newest first.
-func (b *Builds) InsertLike(id BuildID, arch Arch, local *Builds) error {
-	known := b.Has(id)
-	if err := b.Insert(id, arch); err != nil || known {
-		return err
+// addTombstones adds those of builds that are in none of b's lists.
+func (b *Builds) addTombstones(other *Builds) {
+	known := make(map[BuildID]bool)
+	for _, e := range slices.Concat(b.entries, b.Tombstones()) {
+		known[e.ID] = true
 	}
-	items := b.doc.root.items("builds")
-	entry, rest := items[0], items[1:]
-	b.doc.put("builds", &array{items: slices.Insert(slices.Clone(rest), placeLike(rest, id, local), entry)})
-	b.changed()
-	return nil
-}
-
-// placeLike is where among items a build stands that has its place in local.
-func placeLike(items []value, id BuildID, local *Builds) int {
-	rank := make(map[BuildID]int, len(local.entries)) // 0 is the newest
-	for i, e := range local.entries {
-		rank[e.ID] = i
-	}
-	mine, ok := rank[id]
-	if !ok {
-		return 0
-	}
-	after := 0
-	for i, item := range items {
-		switch r, ok := rank[idOf(item)]; {
-		case ok && r > mine:
-			return i
-		case ok && r < mine:
-			after = i + 1
+	all := slices.Clone(b.doc.root.items("tombstone-builds"))
+	for _, v := range validItems(other.doc.root.items("tombstone-builds")) {
+		if !known[idOf(v)] {
+			all = append(all, clone(v))
 		}
 	}
-	return after
+	if len(all) > len(b.doc.root.items("tombstone-builds")) {
+		b.setItems("tombstone-builds", all)
+	}
 }
