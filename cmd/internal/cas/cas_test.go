@@ -66,6 +66,20 @@ func TestManyWritersLoseNothing(t *testing.T) {
 	})
 }
 
+// A write that happened is not made twice, also if the change can't tell.
+func TestLostAnswerIsReadBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &memstore.Store{}
+		doc := cas.Document{Store: backendtest.Faulty(s, backendtest.Fault{Op: backendtest.Put, Nth: 1, Late: true, Err: errCut}), Key: "doc"}
+		wrote, err := doc.Update(t.Context(), func(_ context.Context, old []byte) ([]byte, error) {
+			return append(old[:len(old):len(old)], "once\n"...), nil
+		})
+		if got := read(t, s); !wrote || err != nil || got != "once\n" {
+			t.Errorf("%v, %v: %q", wrote, err, got)
+		}
+	})
+}
+
 func TestUpdateSaysWhetherItWrote(t *testing.T) {
 	s := &memstore.Store{}
 	doc := cas.Document{Store: s, Key: "doc"}

@@ -87,6 +87,8 @@ func TestUploadDuringCollection(t *testing.T) {
 			tr.build(id, arch, "ostree")
 		}
 		tr.put("new/x86_64/"+file("new", arch, "qemu"), "qemu")
+		tr.put("slow/x86_64/"+file("slow", arch, "qemu"), "qemu")
+		tr.objects("lost", arch, "ostree")
 		o := workdir(t, "new")
 		o.Dest = tr.Store
 		pass(30 * day)
@@ -95,17 +97,22 @@ func TestUploadDuringCollection(t *testing.T) {
 				t.Errorf("upload: %v", err)
 			}
 			tr.must(tagged(tr, "good", "1"))
-			tr.build("2", "aarch64", "ostree") // another machine adds an architecture
+			tr.build("2", "aarch64", "ostree")                                     // another machine adds an architecture
+			tr.put("slow/x86_64/"+file("slow", arch, "qemu"), "qemu")              // sent again, listed later
+			tr.edit(func(l *index.Builds) error { return l.Insert("lost", arch) }) // found again
 		}}
-		r := tr.collect(gc.Options{Store: s, Policy: gc.Policy{Builds: gc.Keep{NewerThan: day}}})
+		r := tr.collect(gc.Options{Store: s, Policy: gc.Policy{Builds: gc.Keep{NewerThan: day}, Unlisted: true}})
 		if !slices.Equal(r.Tombstones, []string{"3"}) || len(r.Notes) != 2 {
 			t.Errorf("deleted %q, notes %q; want 3 alone", r.Tombstones, r.Notes)
 		}
 		list := tr.list()
-		for _, id := range []string{"new", "1", "2", "4"} {
+		for _, id := range []string{"new", "1", "2", "4", "lost"} {
 			if !list.Has(index.BuildID(id)) || len(tr.below(id)) < 2 {
 				t.Errorf("of %s is left %q", id, tr.below(id))
 			}
+		}
+		if len(tr.below("slow")) != 1 {
+			t.Error("what was sent again is gone")
 		}
 		if len(tr.below("3")) != 0 {
 			t.Errorf("of 3 is left %q", tr.below("3"))

@@ -138,6 +138,26 @@ func (r *racing) Put(ctx context.Context, key backend.Key, src backend.Source, c
 	return r.Store.Put(ctx, key, src, cond)
 }
 
+// By force somebody replaces what was just sent, before meta.json tells of it.
+func TestReplacedDuringUpload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &memstore.Store{}
+		a, b := newWorkdir(t), newWorkdir(t)
+		a.build("1", arch, "ostree", "qemu")
+		b.build("1", arch, "ostree")
+		b.artifact("1", arch, "qemu", "other bytes")
+		racing := &racing{Store: s, key: "1/x86_64/meta.json", first: func() {
+			o := b.to(s)
+			o.Force = true
+			b.upload(o)
+		}}
+		if _, err := upload.Run(t.Context(), a.to(racing)); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%v; want ErrExist", err)
+		}
+		sound(t, s)
+	})
+}
+
 // A store that fails for good is given up on at last, and the error is its own.
 func TestGivesUpOnDeadStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

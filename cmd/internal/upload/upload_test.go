@@ -224,8 +224,12 @@ func TestPublishedBytesStay(t *testing.T) {
 	b.artifact("1", arch, "qemu", "other bytes")
 	a.upload(a.to(s))
 	list := object(t, s, "builds.json")
-	if _, err := upload.Run(t.Context(), b.to(s)); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("other bytes for a published artifact: %v; want ErrExist", err)
+	for _, later := range []time.Duration{0, 1000 * time.Hour} {
+		o := b.to(s)
+		o.Now = func() time.Time { return time.Now().Add(later) }
+		if _, err := upload.Run(t.Context(), o); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("other bytes for a published artifact after %v: %v; want ErrExist", later, err)
+		}
 	}
 	if object(t, s, "builds.json") != list {
 		t.Error("builds.json changed")
@@ -372,5 +376,14 @@ func TestNewerFileOfOneKindWins(t *testing.T) {
 	im, _ := metaOf(t, s, "1", arch).Image("qemu")
 	if im.Path != packed || im.UncompressedSHA256 == "" {
 		t.Errorf("the older upload won: %+v", im)
+	}
+	a.editMeta("1", arch, func(m *index.Meta) error { // decompressed again
+		m.SetStamp(200)
+		return nil
+	})
+	a.upload(a.to(s))
+	sound(t, s)
+	if im, _ := metaOf(t, s, "1", arch).Image("qemu"); im.Path == packed || im.UncompressedSHA256 != "" {
+		t.Errorf("the entry is a mixture of two: %+v", im)
 	}
 }
