@@ -116,6 +116,27 @@ func TestImagesAreCleanedUp(t *testing.T) {
 	})
 }
 
+// A file that is recorded as two artifacts stays if one of them does.
+func TestSharedFileStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, kept := range []index.Kind{"qemu", "openstack"} { // the one before and after the other
+			tr := newTree(t)
+			tr.build("1", arch, "qemu", "metal")
+			m, err := index.ParseMeta([]byte(tr.read("1/x86_64/meta.json")))
+			tr.must(err)
+			im, _ := m.Image("qemu")
+			tr.must(m.SetImage("openstack", im))
+			tr.put("1/x86_64/meta.json", string(m.Bytes()))
+			tr.build("2", arch, "ostree")
+			pass(2 * day)
+			r := tr.collect(gc.Options{Policy: gc.Policy{Images: gc.Keep{NewerThan: day}, ImagesKept: []index.Kind{kept}}})
+			if got := deleted(r); !slices.Equal(got, []string{"1/x86_64/" + file("1", arch, "metal")}) {
+				t.Errorf("with %s kept it deleted %q", kept, got)
+			}
+		}
+	})
+}
+
 func compact(s string) string { return strings.Join(strings.Fields(s), "") }
 
 func TestOrphans(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -119,6 +120,20 @@ func TestTwoWithOtherBytesAtOnce(t *testing.T) {
 		}
 		sound(t, s)
 	})
+}
+
+// Somebody who is not as careful was first with an object; no meta.json tells.
+func TestNeverRecordsBytesOfOthers(t *testing.T) {
+	w, s := newWorkdir(t), digestless{&memstore.Store{}}
+	w.build("1", arch, "ostree", "qemu")
+	key := backend.Key("1/x86_64/" + fileName("qemu", "1", arch))
+	racing := &racing{Store: s.Store, key: key, first: func() { put(t, s, string(key), content("QEMU", "1", arch)) }}
+	if _, err := upload.Run(t.Context(), w.to(racing)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v; want ErrExist", err)
+	}
+	if got := keys(t, s); slices.Contains(got, "1/x86_64/meta.json") || slices.Contains(got, "builds.json") {
+		t.Errorf("the store has %q", got)
+	}
 }
 
 // racing lets somebody else be first with a key.

@@ -115,7 +115,7 @@ func TestFiftyUploaders(t *testing.T) {
 	}
 	for i, c := range shuffled(children) {
 		if i < killed {
-			c.killWithin(time.Duration(rand.N(1200)) * time.Millisecond)
+			c.killWithin(time.Duration(rand.N(600)) * time.Millisecond)
 		}
 	}
 	finished := 0
