@@ -108,4 +108,7 @@ func TestFetchDecompressesNothingWrong(t *testing.T) {
 	if _, err := p.fetch(r, decompress); !errors.Is(err, materialize.ErrCorrupt) || p.has("1.1/x86_64/q.img") || !p.has("1.1/x86_64/q.img.gz") {
 		t.Errorf("another uncompressed-sha256: %v", err)
 	}
+	if !slices.Equal(p.list(), []string{"1.1 x86_64"}) {
+		t.Error("the build, which is right, isn't listed")
+	}
 }

@@ -42,6 +42,9 @@ func explain(key backend.Key, err error) error {
 		return materialize.Fail(materialize.ClassSpace, op, "free space, for example with cosafs prune, and run the same again: what has come is kept", err)
 	case errors.Is(err, fs.ErrPermission):
 		return materialize.Fail(materialize.ClassConfig, op, "check the credentials for the store, and that this directory may be written", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return materialize.Fail(materialize.ClassConfig, op, "the store does not have it, or no longer: ask whoever publishes there",
+			says(fs.ErrNotExist, "it is not in the store"))
 	case errors.Is(err, materialize.ErrCorrupt):
 		return materialize.Fail(materialize.ClassNetwork, op, "the store holds other bytes than its meta.json records: ask whoever publishes there", err)
 	case errors.Is(err, backend.ErrChanged):

@@ -44,26 +44,6 @@ func extras(local, remote *index.Builds) []extra {
 	return all
 }
 
-// withExtras gives the remote list with what only the local one has. New builds
-// go first, in their order.
-func withExtras(remote *index.Builds, all []extra) (*index.Builds, error) {
-	list, err := index.ParseBuilds(remote.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range slices.Backward(all) {
-		if x.tag.Name != "" {
-			err = list.SetTag(x.tag.Name, x.tag.Target, x.tag.Created)
-		} else {
-			err = list.Insert(x.id, x.arch)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
 // noteDropped tells of builds that the store no longer lists, but whose
 // directories are here. cosa says nothing.
 func (f *fetcher) noteDropped(all []extra) {

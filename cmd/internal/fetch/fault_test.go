@@ -110,15 +110,16 @@ func TestFetchWrongSize(t *testing.T) {
 	}
 }
 
-// A replacing store replaces an object when it is opened for the second time.
-type replacing struct {
+// An interrupted store has something done to it before the second range of an
+// object is opened.
+type interrupted struct {
 	backend.Store
 	once sync.Once
 	key  backend.Key
 	do   func()
 }
 
-func (r *replacing) Open(ctx context.Context, key backend.Key, rng backend.Range, version string) (io.ReadCloser, error) {
+func (r *interrupted) Open(ctx context.Context, key backend.Key, rng backend.Range, version string) (io.ReadCloser, error) {
 	if key == r.key && rng.Off > 0 {
 		r.once.Do(r.do)
 	}
@@ -133,7 +134,7 @@ func TestFetchOfAnObjectThatChanges(t *testing.T) {
 	key := "1.1/x86_64/" + file("1.1", "qemu")
 	r.put(key, noise(20*mib, 2)) // being published, the old bytes are still there
 	p := newPlace(t)
-	s := &replacing{Store: &r.Store, key: backend.Key(key), do: func() { r.put(key, qemu) }}
+	s := &interrupted{Store: &r.Store, key: backend.Key(key), do: func() { r.put(key, qemu) }}
 	p.mustFetch(s, func(o *fetch.Options) { o.Parallel = 1 })
 	if !bytes.Equal(p.read("builds/"+key), qemu) {
 		t.Error("the bytes are not those of the new version")

@@ -64,9 +64,8 @@ type Report struct {
 // recorded size and sha256, any other file that is equal.
 //
 // A store without builds.json is a note and no error, as in cosa. Errors a person
-// can mend are a [materialize.Failure]; builds, architectures, kinds and files
-// that the store lacks are fs.ErrNotExist and name what there is. Without
-// Force, a builds.json that was changed here since it was fetched, or lists
+// can mend are a [materialize.Failure]. What the store lacks is fs.ErrNotExist;
+// for builds, architectures and kinds the hint names what there is. Without Force, a builds.json that was changed here since it was fetched, or lists
 // builds that the store doesn't know, is fs.ErrExist, and so is an image that
 // meta.json here records with other bytes. With Force the store's word counts,
 // but builds and tags that only this list has stay in it.
@@ -151,11 +150,6 @@ func (f *fetcher) install(ctx context.Context, remote *index.Builds, chosen choi
 		if err := f.installArch(ctx, a); err != nil {
 			return err
 		}
-		if f.Decompress {
-			if err := f.decompress(ctx, a); err != nil {
-				return err
-			}
-		}
 		f.report.Arches = append(f.report.Arches, string(a.name))
 	}
 	list, err := f.installList(ctx, remote)
@@ -166,7 +160,15 @@ func (f *fetcher) install(ctx context.Context, remote *index.Builds, chosen choi
 	if err := f.pointLatest(ctx, list, chosen.id); err != nil {
 		return err
 	}
-	return f.dropRefs(arches)
+	if err := f.dropRefs(arches); err != nil || !f.Decompress {
+		return err
+	}
+	for _, a := range arches {
+		if err := f.decompress(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fetcher) note(format string, args ...any) {

@@ -137,7 +137,7 @@ func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, err
 		if len(extra) > 0 {
 			f.note("builds.json keeps what %s does not list: %s", f.URL, enumerate(extra))
 		}
-		return withExtras(remote, extra)
+		return index.MergeLists(remote, local), nil
 	}
 	why := says(fs.ErrExist, "it was changed here since it was fetched")
 	if len(extra) > 0 {

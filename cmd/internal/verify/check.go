@@ -11,6 +11,7 @@ import (
 
 	"cosafs/backend"
 	"cosafs/cmd/internal/fetch/inflate"
+	"cosafs/materialize"
 )
 
 // errWrong is what a reader of an image's bytes gives that finds them wrong, in
@@ -101,6 +102,9 @@ func sums(what, want string) reader {
 func unpacks(f *finding) reader {
 	return func(ctx context.Context, r io.Reader) error {
 		plain, err := inflate.New(ctx, f.image.Path, r)
+		if errors.As(err, new(*materialize.Failure)) {
+			return err // this machine lacks a program; that says nothing about the image
+		}
 		if err != nil {
 			return wrong("decompress", err)
 		}

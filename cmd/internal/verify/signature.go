@@ -65,10 +65,10 @@ func (k *keyring) checks(sig []byte) reader {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
+		if errors.As(err, new(*exec.ExitError)) {
 			return fmt.Errorf("%w: signature: %s", errWrong, complaint(out, err))
 		}
-		return nil
+		return err
 	}
 }
 

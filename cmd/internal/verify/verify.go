@@ -168,6 +168,9 @@ func (v *verifier) checkAll(ctx context.Context) error {
 		}
 		g.Go(func() error {
 			v.check(ctx, f)
+			if ctx.Err() != nil {
+				f.is(pending, "") // what came of it says nothing about the file
+			}
 			return ctx.Err()
 		})
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -35,7 +34,7 @@ func Plain(name string) (plain string, ok bool) {
 
 // New gives what the stream r holds compressed, as the suffix of its file's name
 // says; another suffix is errors.ErrUnsupported. Damage is an error of a Read.
-// Closing it does not close r. A missing xz is a [materialize.Failure].
+// Closing it does not close r, but waits for a Read of r that goes on. A missing xz is a [materialize.Failure].
 func New(ctx context.Context, name string, r io.Reader) (io.ReadCloser, error) {
 	switch {
 	case strings.HasSuffix(name, ".gz"):
@@ -65,7 +64,6 @@ func startXZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	x := &xzReader{cmd: exec.CommandContext(ctx, "xz", "--decompress", "--stdout"), cancel: cancel}
 	x.cmd.Stdin, x.cmd.Stderr = r, &x.said
-	x.cmd.WaitDelay = time.Second // r may block for longer than anybody waits
 	out, err := x.cmd.StdoutPipe()
 	if err == nil {
 		x.Reader, err = out, x.cmd.Start()
