@@ -1,0 +1,140 @@
+package blobcache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+)
+
+// finishWhenAll has the whole verified once nothing is missing. The caller holds mu.
+func (o *object) finishWhenAll() {
+	if o.missing > 0 || o.checking || o.failure != nil || o.complete.Load() {
+		return
+	}
+	o.checking = true
+	o.cache.retain(o.entry)
+	if !o.cache.spawn(o.finish) {
+		o.cache.release(o.entry)
+	}
+}
+
+// finish verifies an object of which nothing is missing, and makes it complete.
+// Where it is wrong, what is wrong is fetched again once.
+func (o *object) finish() {
+	defer o.cache.release(o.entry)
+	err := o.verify()
+	o.mu.Lock()
+	o.checking = false
+	if err == nil {
+		o.lookAgain()
+		o.finishWhenAll() // join may have brought another sha256 meanwhile
+	}
+	o.mu.Unlock()
+	if err != nil && o.ctx.Err() == nil {
+		o.cache.drop(o, err)
+	}
+}
+
+// verify makes the object complete, or takes away what is wrong.
+func (o *object) verify() error {
+	if err := o.save(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	want := o.digest
+	o.mu.Unlock()
+	if want == [sha256.Size]byte{} {
+		if bad, err := o.repair(false); bad > 0 || err != nil {
+			return err
+		}
+		return o.commit(want)
+	}
+	got, err := o.sum()
+	if err != nil {
+		return err
+	}
+	if got == want {
+		o.trustAll()
+		return o.commit(want)
+	}
+	if bad, err := o.repair(true); bad > 0 || err != nil {
+		return err
+	}
+	return o.strike(hex.EncodeToString(got[:]), hex.EncodeToString(want[:]))
+}
+
+// sum reads the whole and gives its sha256. A disk that can't give it is treated
+// as one that gives something else: granules are looked at one by one then.
+func (o *object) sum() (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	err = o.digestInto(h)
+	h.Sum(sum[:0])
+	if err != nil && o.ctx.Err() == nil {
+		o.cache.cfg.Logger.Warn("cached bytes can't be read", "object", o.want.Name, "err", err)
+		return [sha256.Size]byte{}, nil
+	}
+	return sum, err
+}
+
+// trustAll ends all doubts about granules: the whole is right.
+func (o *object) trustAll() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for g := range o.granules {
+		if o.suspect.get(g) {
+			o.suspect.clear(g)
+			o.have.set(g)
+		}
+	}
+}
+
+func (o *object) digestInto(h hash.Hash) error {
+	buf, ok := buffers.Get().(*[bufferSize]byte)
+	if !ok {
+		return errors.ErrUnsupported // never: the pool holds nothing else
+	}
+	defer buffers.Put(buf)
+	for off := int64(0); off < o.want.Size; {
+		n := min(bufferSize, o.want.Size-off)
+		if _, err := o.data.ReadAt(buf[:n], off); err != nil {
+			return err
+		}
+		h.Write(buf[:n])
+		if off += n; o.ctx.Err() != nil {
+			return o.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// strike takes away the whole, which is wrong though every part is as it came. The
+// first time it is fetched again, whoever waits for it.
+func (o *object) strike(got, want string) error {
+	failure := corruptFailure(o.want.Name, got, want)
+	if o.strikes++; o.strikes > 1 {
+		o.cache.spoil(o, failure)
+		return nil
+	}
+	o.cache.cfg.Logger.Warn("an object has the wrong sha256; it is fetched once more", "object", o.want.Name, "got", got, "want", want)
+	if err := o.forget(0, o.granules); err != nil {
+		return err
+	}
+	if o.granules == 0 {
+		o.cache.spoil(o, failure)
+		return nil
+	}
+	o.cache.retain(o.entry)
+	if !o.cache.spawn(o.refetch) {
+		o.cache.release(o.entry)
+	}
+	return nil
+}
+
+// refetch brings the whole once more.
+func (o *object) refetch() {
+	defer o.cache.release(o.entry)
+	if err := o.fill(o.ctx, nil); err != nil && o.ctx.Err() == nil {
+		o.cache.cfg.Logger.Warn("fetch once more", "object", o.want.Name, "err", err)
+	}
+}
