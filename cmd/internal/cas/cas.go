@@ -85,7 +85,7 @@ func (u *updating) try(ctx context.Context) (done bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		cond = backend.Cond{IfAbsent: true}
 	case err != nil:
-		return backend.Final(err) && !errors.Is(err, backend.ErrChanged), err
+		return backend.Final(err) && !lost(err), err
 	case u.sent != nil && bytes.Equal(old, u.sent):
 		return true, nil
 	}
@@ -148,11 +148,13 @@ func Wait(ctx context.Context, d time.Duration) error {
 const readTries = 20
 
 // Read reads a small object whole, with the version it had. One that is replaced
-// meanwhile is read again; if that doesn't end, it is [backend.ErrChanged].
+// meanwhile is read again; if that doesn't end, it is [backend.ErrChanged]. Bytes
+// that never have the digest that the store keeps are [backend.ErrDigest].
 func Read(ctx context.Context, s backend.Store, key backend.Key) (data []byte, version string, err error) {
 	for range readTries {
 		data, version, err = read(ctx, s, key)
-		if !errors.Is(err, backend.ErrChanged) || ctx.Err() != nil {
+		replaced := errors.Is(err, backend.ErrChanged) || errors.Is(err, backend.ErrRange) || errors.Is(err, backend.ErrDigest)
+		if !replaced || ctx.Err() != nil {
 			break
 		}
 	}
@@ -173,7 +175,24 @@ func read(ctx context.Context, s backend.Store, key backend.Key) (data []byte, v
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", key, err)
 	}
-	return data, info.Version, nil
+	return data, info.Version, intact(ctx, s, info, data)
+}
+
+// intact makes sure that data is what info describes. A server over a file system
+// may check the version and open the file after it (versitygw 1.8.0 does): then
+// the start of a new object comes as the old one.
+func intact(ctx context.Context, s backend.Store, info backend.Info, data []byte) error {
+	if info.SHA256 != [sha256.Size]byte{} {
+		if sha256.Sum256(data) != info.SHA256 {
+			return fmt.Errorf("read %s: %w", info.Key, backend.ErrDigest)
+		}
+		return nil
+	}
+	now, err := s.Stat(ctx, info.Key)
+	if err == nil && now.Version != info.Version {
+		err = fmt.Errorf("read %s: %w", info.Key, backend.ErrChanged)
+	}
+	return err
 }
 
 // Source is a JSON document as the source of a Put.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"sync"
@@ -116,6 +117,51 @@ func TestUpdateFails(t *testing.T) {
 				t.Errorf("%v; want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// torn is a server that checks the version first and opens the file later: for
+// its first reads the object is replaced in between. It may keep no digests.
+type torn struct {
+	*memstore.Store
+	left    int
+	digests bool
+}
+
+// Stat implements [backend.Store].
+func (s *torn) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
+	info, err := s.Store.Stat(ctx, key)
+	if !s.digests {
+		info.SHA256 = [32]byte{}
+	}
+	return info, err
+}
+
+// Open implements [backend.Store].
+func (s *torn) Open(ctx context.Context, key backend.Key, r backend.Range, version string) (io.ReadCloser, error) {
+	if s.left == 0 {
+		return s.Store.Open(ctx, key, r, version)
+	}
+	s.left--
+	data := []byte(strings.Repeat("new and longer\n", s.left+2))
+	if _, err := s.Put(ctx, key, cas.Source(data, ""), backend.Cond{}); err != nil {
+		return nil, err
+	}
+	return s.Store.Open(ctx, key, r, "")
+}
+
+// What is read is one version, whole, also from such a server.
+func TestReadIsNeverTorn(t *testing.T) {
+	for _, digests := range []bool{true, false} {
+		s := &torn{Store: &memstore.Store{}, left: 3, digests: digests}
+		if _, err := s.Put(t.Context(), "doc", cas.Source([]byte("old\n"), ""), backend.Cond{}); err != nil {
+			t.Fatal(err)
+		}
+		data, version, err := cas.Read(t.Context(), s, "doc")
+		now, _ := s.Stat(t.Context(), "doc")
+		if err != nil || version != now.Version || string(data) != strings.Repeat("new and longer\n", 2) {
+			t.Errorf("digests %v: %q, version %s of %s, %v", digests, data, version, now.Version, err)
+		}
 	}
 }
 
