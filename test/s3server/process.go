@@ -23,6 +23,7 @@ func Run(tb testing.TB, addr string, cmd *exec.Cmd) *Process {
 	tb.Helper()
 	p := &Process{cmd: cmd}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	cmd.WaitDelay = time.Second // children that outlive it may hold its output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// The death signal comes with the end of the thread that started the server.
 	runtime.LockOSThread()

@@ -68,6 +68,24 @@ func (t *Tree) addBuild(n int, digests map[content]string) error {
 	return nil
 }
 
+// Record changes what meta.json of build number n says of an artifact, after its
+// file was replaced.
+func (t *Tree) Record(n int, arch index.Arch, kind index.Kind, sha256 string, size int64) error {
+	path := filepath.Join(t.dir(n, arch), "meta.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	meta, err := index.ParseMeta(data)
+	if err == nil {
+		err = meta.SetImage(kind, index.Image{Path: filepath.Base(t.File(n, arch, kind)), SHA256: sha256, Size: size, UncompressedSize: -1})
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return t.replace(path, meta.Bytes())
+}
+
 // writeMeta writes a meta.json that passes cosa's schema.
 func (t *Tree) writeMeta(n int, arch index.Arch, digests map[content]string) error {
 	images := map[string]any{}

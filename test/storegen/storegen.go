@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -70,7 +69,7 @@ func Make(ctx context.Context, cfg Config) (*Tree, error) {
 	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("make a tree: %w", err)
 	}
-	return t, t.writeList()
+	return t, t.List(cfg.Builds)
 }
 
 func (c Config) complete() Config {
@@ -114,34 +113,42 @@ func (t *Tree) dir(n int, arch index.Arch) string {
 	return filepath.Join(t.Dir, string(t.IDs[n]), string(arch))
 }
 
-// writeList writes builds.json, newest first.
-func (t *Tree) writeList() error {
+// List writes builds.json with the oldest n builds, newest first: those that were
+// published so far.
+func (t *Tree) List(n int) error {
 	type entry struct {
 		ID     index.BuildID `json:"id"`
 		Arches []index.Arch  `json:"arches"`
 	}
-	list := make([]entry, len(t.IDs))
-	for n, id := range t.IDs {
-		list[len(list)-1-n] = entry{id, t.Arches}
+	list := make([]entry, n)
+	for i, id := range t.IDs[:n] {
+		list[n-1-i] = entry{id, t.Arches}
 	}
 	data, err := json.MarshalIndent(map[string]any{
-		"schema-version": "1.0.0", "timestamp": stamp(Time(len(t.IDs))), "builds": list,
+		"schema-version": "1.0.0", "timestamp": stamp(Time(n)), "builds": list,
 	}, "", "    ")
 	if err != nil {
 		return fmt.Errorf("builds.json: %w", err)
 	}
-	return t.write(filepath.Join(t.Dir, "builds.json"), data)
+	return t.replace(filepath.Join(t.Dir, "builds.json"), data)
 }
 
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// write replaces a file, and never what its other links have.
+// write makes a new file.
 func (t *Tree) write(path string, data []byte) error {
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	if err := os.WriteFile(path, data, fs.FileMode(0o644)); err != nil {
+	if err := os.WriteFile(path, data, 0o644); err != nil {
 		return err
 	}
 	return t.Wrote(path)
+}
+
+// replace makes a file or replaces it at once, and never what its other links
+// have. The new one comes to be outside of the tree, where nobody looks.
+func (t *Tree) replace(path string, data []byte) error {
+	temp := filepath.Join(filepath.Dir(t.Dir), ".storegen-"+filepath.Base(path))
+	if err := t.write(temp, data); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
 }
