@@ -25,6 +25,9 @@ type Harness struct {
 	Walks bool
 	// Digests says whether the store gives back the sha256 of what it was given.
 	Digests bool
+	// Cuts says that reading may fail while the object is being replaced: a mishap,
+	// and never other bytes. No store should, but some servers behind stores do.
+	Cuts bool
 	// Setup makes an empty store for one case, and a Seeder for it. The suite
 	// closes the store.
 	Setup func(t *testing.T) (backend.Store, Seeder)
@@ -152,7 +155,7 @@ func (b bench) want(key backend.Key, want []byte) {
 	b.Helper()
 	got, err := b.all(key, "")
 	if err != nil || !bytes.Equal(got, want) {
-		b.Errorf("%s holds %d bytes, %v; want %d bytes", key, len(got), err, len(want))
+		b.Errorf("%s holds %d bytes (%.20q), %v; want %d (%.20q)", key, len(got), got, err, len(want), want)
 	}
 }
 
@@ -198,6 +201,9 @@ func pattern(seed byte, n int) []byte {
 	}
 	return p
 }
+
+// cut says whether reading failed in the way that the store says it may.
+func (b bench) cut(err error) bool { return b.h.Cuts && err != nil && !backend.Final(err) }
 
 func (b bench) wantErr(what string, err, want error) {
 	b.Helper()

@@ -99,6 +99,9 @@ func testPutUnderReaders(b bench) {
 		wg.Go(func() {
 			for !done.Load() {
 				got, err := b.all("file", "")
+				if b.cut(err) {
+					continue
+				}
 				if err != nil || !bytes.Equal(got, uniform(got[0])) {
 					b.Errorf("read %d bytes, %v; want %d of one kind", len(got), err, size)
 					return
@@ -200,12 +203,15 @@ func (b bench) increment(key backend.Key) {
 	w := b.writer()
 	for !b.Failed() {
 		info, err := b.Stat(b.Context(), key)
+		if b.cut(err) {
+			continue
+		}
 		if err != nil {
 			b.Error(err)
 			return
 		}
 		old, err := b.all(key, info.Version)
-		if errors.Is(err, backend.ErrChanged) {
+		if errors.Is(err, backend.ErrChanged) || b.cut(err) {
 			continue
 		}
 		n, nerr := strconv.Atoi(string(old))

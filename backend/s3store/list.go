@@ -58,12 +58,33 @@ func (s *Store) level(ctx context.Context, prefix backend.Key) ([]backend.Info, 
 	return found, nil
 }
 
-// Walk implements [backend.Walker], a thousand objects a request.
+// Walk implements [backend.Walker], a thousand objects a request. A store that
+// does not sort its lists fails: who goes on after a list that broke would miss
+// objects without knowing.
 func (s *Store) Walk(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
 	return func(yield func(backend.Info, error) bool) {
-		for page, err := range s.pages(ctx, prefix, nil) {
+		for info, err := range s.objects(ctx, prefix) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				yield(backend.Info{}, s.fail("list", prefix, err))
+				return
+			}
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// objects gives the objects below prefix in byte order.
+func (s *Store) objects(ctx context.Context, prefix backend.Key) iter.Seq2[backend.Info, error] {
+	return func(yield func(backend.Info, error) bool) {
+		var last backend.Key
+		for page, err := range s.pages(ctx, prefix, nil) {
+			if err != nil {
+				yield(backend.Info{}, err)
 				return
 			}
 			for _, o := range page.Contents {
@@ -71,10 +92,11 @@ func (s *Store) Walk(ctx context.Context, prefix backend.Key) iter.Seq2[backend.
 				if !ok {
 					continue
 				}
-				if err := ctx.Err(); err != nil {
-					yield(backend.Info{}, s.fail("list", prefix, err))
+				if info.Key <= last {
+					yield(backend.Info{}, fmt.Errorf("the store lists %q after %q, which is out of order", info.Key, last))
 					return
 				}
+				last = info.Key
 				if !yield(info, nil) {
 					return
 				}

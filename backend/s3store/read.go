@@ -41,6 +41,11 @@ func (s *Store) stat(ctx context.Context, key backend.Key) (backend.Info, error)
 	if err != nil {
 		return backend.Info{}, answer(ctx, err, reading)
 	}
+	if version(out.ETag) == "" {
+		// rclone's server gives none while the object is being written. As a Version
+		// it would pin nothing, and as a condition ask for nothing.
+		return backend.Info{}, errors.New("the store gives no ETag for the object")
+	}
 	return backend.Info{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ModTime: aws.ToTime(out.LastModified),
 		Version: version(out.ETag), SHA256: recordedDigest(out.Metadata),
