@@ -47,17 +47,22 @@ func (f *fetcher) download(ctx context.Context, arches []*arch) error {
 // bring brings one object. One whose bytes are wrong, or that is replaced
 // meanwhile, is fetched once again from its start.
 func (f *fetcher) bring(ctx context.Context, o *object, m *meter, slots *semaphore.Weighted) error {
-	err := f.bringOnce(ctx, o, m, slots)
+	if err := ctx.Err(); err != nil {
+		return err // another one failed
+	}
+	counted := &objectMeter{m: m}
+	err := f.bringOnce(ctx, o, counted, slots)
 	if !errors.Is(err, materialize.ErrCorrupt) && !errors.Is(err, backend.ErrChanged) {
 		return err
 	}
+	counted.undo()
 	if lookErr := f.look(ctx, o); lookErr != nil {
 		return errors.Join(err, lookErr)
 	}
-	return f.bringOnce(ctx, o, m, slots)
+	return f.bringOnce(ctx, o, counted, slots)
 }
 
-func (f *fetcher) bringOnce(ctx context.Context, o *object, m *meter, slots *semaphore.Weighted) (err error) {
+func (f *fetcher) bringOnce(ctx context.Context, o *object, m *objectMeter, slots *semaphore.Weighted) (err error) {
 	p, err := f.spool.part(o, !f.Store.Properties().Ranges || o.info.Version == "")
 	if err != nil {
 		return err
@@ -67,12 +72,7 @@ func (f *fetcher) bringOnce(ctx context.Context, o *object, m *meter, slots *sem
 	if err != nil {
 		return err
 	}
-	had := m.object(o.info.Size - p.bytes(missing))
-	defer func() {
-		if err != nil {
-			had.undo()
-		}
-	}()
+	m.add(o.info.Size - p.bytes(missing))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(f.Parallel)
 	for _, i := range missing {
@@ -81,7 +81,7 @@ func (f *fetcher) bringOnce(ctx context.Context, o *object, m *meter, slots *sem
 		}
 		g.Go(func() error {
 			defer slots.Release(1)
-			return f.fetchRange(gctx, p, i, had)
+			return f.fetchRange(gctx, p, i, m)
 		})
 	}
 	if err := g.Wait(); err != nil {

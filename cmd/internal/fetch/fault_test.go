@@ -99,6 +99,39 @@ func TestFetchCorruptBytes(t *testing.T) {
 	}
 }
 
+// Progress goes back when bytes turn out to be wrong.
+func TestFetchTellsOfLostProgress(t *testing.T) {
+	r := newRemote(t)
+	r.add("1.1", x86, map[string][]byte{"qemu": noise(20*mib, 1)})
+	key := backend.Key("1.1/x86_64/" + file("1.1", "qemu"))
+	again := make(chan struct{})
+	s := backendtest.Faulty(&r.Store,
+		backendtest.Fault{Op: backendtest.Open, Key: key, Nth: 1, At: 5, Corrupt: true},
+		backendtest.Fault{Op: backendtest.Open, Key: key, Nth: 3, Wait: again}) // the second try
+	var told []float64
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := fetch.Run(ctx, fetch.Options{
+		Workdir: newPlace(t).dir, Store: s, URL: url, Arch: x86, Artifacts: []string{"qemu"}, Parallel: 1,
+		Tell: func(e materialize.Event) {
+			if told = append(told, e.Fraction); e.Fraction < 0.1 && len(told) > 2 {
+				again = release(again)
+			}
+		},
+	})
+	if err != nil || told[len(told)-1] != 1 {
+		t.Errorf("%v, told %v; want it to go back to the start and then to 1", err, told)
+	}
+}
+
+// release closes a channel once.
+func release(c chan struct{}) chan struct{} {
+	if c != nil {
+		close(c)
+	}
+	return nil
+}
+
 func TestFetchWrongSize(t *testing.T) {
 	r := newRemote(t)
 	r.add("1.1", x86, map[string][]byte{"qemu": []byte("right")})

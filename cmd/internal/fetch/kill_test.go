@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"cosafs/backend"
 	"cosafs/backend/backendtest"
@@ -115,6 +118,56 @@ func killMidway(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // says that it was killed
+}
+
+// spooled gives the spool's files with a suffix.
+func (p place) spooled(suffix string) []string {
+	p.t.Helper()
+	found, err := filepath.Glob(p.path("tmp/cosafs/fetch/*" + suffix))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return found
+}
+
+// interrupt fetches two of an image's four ranges.
+func (p place) interrupt(r *remote) {
+	p.t.Helper()
+	key := backend.Key("1.1/x86_64/" + file("1.1", "qemu"))
+	s := backendtest.Faulty(&r.Store, backendtest.Fault{Op: backendtest.Open, Key: key, Nth: 3, At: 1, Err: errors.New("cut")})
+	_, err := p.fetch(s, func(o *fetch.Options) { o.Parallel = 1 })
+	if parts := p.spooled(".part"); err == nil || len(parts) != 1 || len(p.spooled(".mark")) != 1 {
+		p.t.Fatalf("%v, parts %q; want one, and its marks", err, parts)
+	}
+}
+
+// Marks say nothing about another file than the one they were made for, and a
+// download that nobody goes on with is given up.
+func TestFetchAfterLoss(t *testing.T) {
+	r := newRemote(t)
+	r.add("1.1", x86, map[string][]byte{"qemu": noise(64*mib, 1)})
+	for name, damage := range map[string]func(p place) error{
+		"part lost":  func(p place) error { return os.Remove(p.spooled(".part")[0]) },
+		"marks lost": func(p place) error { return os.Remove(p.spooled(".mark")[0]) },
+		"forgotten": func(p place) error {
+			old := time.Now().Add(-8 * 24 * time.Hour)
+			return errors.Join(os.Chtimes(p.spooled(".part")[0], old, old), os.Chtimes(p.spooled(".mark")[0], old, old))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.interrupt(r)
+			if err := damage(p); err != nil {
+				t.Fatal(err)
+			}
+			s, counts := backendtest.Counting(&r.Store)
+			p.mustFetch(s, nil)
+			if got := counts.Bytes(backendtest.Open); got < 64*mib || got > 65*mib {
+				t.Errorf("%d bytes moved; want the image once, from its start", got)
+			}
+			p.nothingLeft()
+		})
+	}
 }
 
 // What processes that were killed later leave: a directory that was being put

@@ -133,10 +133,10 @@ func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, err
 	case fetched, !known && len(extra) == 0:
 		f.noteDropped(extra)
 		return remote, nil
+	case f.Force && len(extra) == 0:
+		return remote, nil
 	case f.Force:
-		if len(extra) > 0 {
-			f.note("builds.json keeps what %s does not list: %s", f.URL, enumerate(extra))
-		}
+		f.note("builds.json keeps what %s does not list: %s", f.URL, enumerate(extra))
 		return index.MergeLists(remote, local), nil
 	}
 	why := says(fs.ErrExist, "it was changed here since it was fetched")

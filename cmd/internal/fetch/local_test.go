@@ -78,6 +78,7 @@ func TestFetchRefusesAChangedList(t *testing.T) {
 	if got := p.list(); !slices.Equal(got, []string{"1.2 x86_64", "1.1 x86_64"}) {
 		t.Errorf("the list has %q", got)
 	}
+	p.mustFetch(r, nil) // it is the store's list again
 }
 
 // The store's list moves on, and drops a build that is here.

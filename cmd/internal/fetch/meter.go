@@ -79,13 +79,6 @@ type objectMeter struct {
 	n atomic.Int64
 }
 
-// object begins to count an object of which had bytes are here.
-func (m *meter) object(had int64) *objectMeter {
-	o := &objectMeter{m: m}
-	o.add(had)
-	return o
-}
-
 func (o *objectMeter) add(n int64) {
 	o.n.Add(n)
 	o.m.add(n)
@@ -97,4 +90,4 @@ func (o *objectMeter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (o *objectMeter) undo() { o.m.add(-o.n.Load()) }
+func (o *objectMeter) undo() { o.m.add(-o.n.Swap(0)) }
