@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"cosafs/backend/backendtest"
 	"cosafs/backend/memstore"
 	"cosafs/cmd/internal/verify"
 	"cosafs/test/need"
@@ -155,4 +156,13 @@ func TestVerifySignatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, run(t, verify.Options{Store: &s, Keyring: both}), "builds.json meta.json signed stranger signed.gz", "unsigned other garbage", "", "")
+}
+
+// A connection that is cut says nothing about the image, whoever reads it.
+func TestVerifyCutUncompressed(t *testing.T) {
+	var s memstore.Store
+	data := bytes.Repeat([]byte("0123456789"), 1000)
+	fill(t, &s, "1.1", image{kind: "a", path: "a.gz", data: gzipped(t, data), uncompressed: sum(data)})
+	f := backendtest.Faulty(&s, backendtest.Fault{Op: backendtest.Open, Key: "1.1/x86_64/a.gz", At: 30, Err: errors.New("cut")})
+	want(t, run(t, verify.Options{Store: f, Uncompressed: true}), "builds.json meta.json", "", "", "a.gz")
 }

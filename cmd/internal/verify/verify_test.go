@@ -264,3 +264,15 @@ func TestVerifyStops(t *testing.T) {
 		t.Errorf("%v, %+v", err, r)
 	}
 }
+
+// A wrong size needs no reading.
+func TestVerifySizeFirst(t *testing.T) {
+	var s memstore.Store
+	fill(t, &s, "1.1", image{kind: "qemu", path: "q", data: []byte("long")})
+	put(t, &s, "1.1/x86_64/q", []byte("longer"))
+	r := run(t, verify.Options{Store: &s})
+	want(t, r, "builds.json meta.json", "q", "", "")
+	if r.Bytes != 0 || !strings.Contains(r.Bad[0].Problem, "6 bytes") {
+		t.Errorf("%d bytes read, %q", r.Bytes, r.Bad[0].Problem)
+	}
+}
