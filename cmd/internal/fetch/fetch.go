@@ -64,8 +64,10 @@ type Report struct {
 // recorded size and sha256, any other file that is equal.
 //
 // A store without builds.json is a note and no error, as in cosa. Errors a person
-// can mend are a [materialize.Failure]. What the store lacks is fs.ErrNotExist;
-// for builds, architectures and kinds the hint names what there is. Without Force, a builds.json that was changed here since it was fetched, or lists
+// can mend are a [materialize.Failure]. What the store lacks is fs.ErrNotExist; for
+// builds, architectures and kinds the hint names what there is.
+//
+// Without Force, a builds.json that was changed here since it was fetched, or lists
 // builds that the store doesn't know, is fs.ErrExist, and so is an image that
 // meta.json here records with other bytes. With Force the store's word counts,
 // but builds and tags that only this list has stay in it.
