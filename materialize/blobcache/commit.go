@@ -7,34 +7,46 @@ import (
 	"path/filepath"
 )
 
-// commit records that the object is complete and has that sha256. The map file is
-// replaced as a whole.
-func (o *object) commit(sum [sha256.Size]byte) error {
+// commit records that the object is complete and has that sha256, unless granules
+// were taken away since so many losses. The map file is replaced as a whole.
+func (o *object) commit(sum [sha256.Size]byte, losses int) error {
 	// Not fdatasync: the time must be on the disk as well.
 	if err := o.data.Sync(); err != nil {
 		return diskFailure(o.want.Name, err)
+	}
+	o.saving.Lock()
+	defer o.saving.Unlock()
+	o.copying.RLock() // nothing is taken away meanwhile
+	defer o.copying.RUnlock()
+	if !o.whole(losses) {
+		return nil
 	}
 	st, err := o.data.Stat()
 	if err != nil {
 		return err
 	}
-	o.saving.Lock()
-	defer o.saving.Unlock()
 	h := newHeader(o.entry.id, o.want.Size)
 	h.SHA256, h.ModTime = sum, st.ModTime().UnixNano()
-	m, err := o.cache.writeMap(o.entry.key, h, func(m *mapFile) error { return m.copyCRCs(o.maps) })
+	old := o.maps
+	m, err := o.cache.writeMap(o.entry.key, h, func(m *mapFile) error { return m.copyCRCs(old) })
 	if err != nil {
 		return diskFailure(o.want.Name, err)
 	}
-	old := o.maps
 	o.maps = m
 	o.dirty.Store(false)
 	o.mu.Lock()
-	current := o.digest == sum && o.missing == 0 && o.suspect.count() == 0
+	current := o.digest == sum // or somebody brought another one, see join
 	o.complete.Store(current)
 	o.mu.Unlock()
 	o.cache.setComplete(o.entry, current)
 	return old.Close()
+}
+
+// whole says whether all granules are there, and none was replaced since.
+func (o *object) whole(losses int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.missing == 0 && o.losses == losses && o.suspect.count() == 0
 }
 
 // writeMap makes the map file of a complete object, whose checksums crcs writes, and

@@ -133,11 +133,10 @@ func (o *object) idleChunks() []bool {
 
 // evictChunk takes a chunk away, unless somebody came to need it meanwhile.
 func (o *object) evictChunk(i int) error {
-	if err := o.soil(); err != nil {
+	if err := o.lockBytes(); err != nil {
 		return err
 	}
 	lo, hi := i*chunk, min((i+1)*chunk, o.granules)
-	o.copying.Lock()
 	defer o.copying.Unlock()
 	o.mu.Lock()
 	var freed int64

@@ -42,24 +42,29 @@ func (o *object) verify() error {
 		return err
 	}
 	o.mu.Lock()
-	want := o.digest
+	want, losses, missing := o.digest, o.losses, o.missing
 	o.mu.Unlock()
+	if missing > 0 {
+		return nil // a reader found damage first; it comes back here when that is mended
+	}
 	if want == [sha256.Size]byte{} {
 		if bad, err := o.repair(false); bad > 0 || err != nil {
 			return err
 		}
-		return o.commit(want)
+		return o.commit(want, losses)
 	}
 	got, err := o.sum()
 	if err != nil {
 		return err
 	}
-	if got == want {
-		o.trustAll()
-		return o.commit(want)
+	if got == want && o.trustAll(losses) {
+		return o.commit(want, losses)
 	}
 	if bad, err := o.repair(true); bad > 0 || err != nil {
 		return err
+	}
+	if o.lostSince(losses) {
+		return nil // what was read here is not what is there now
 	}
 	return o.strike(hex.EncodeToString(got[:]), hex.EncodeToString(want[:]))
 }
@@ -77,16 +82,28 @@ func (o *object) sum() (sum [sha256.Size]byte, err error) {
 	return sum, err
 }
 
-// trustAll ends all doubts about granules: the whole is right.
-func (o *object) trustAll() {
+// trustAll ends all doubts about granules: the whole is right, unless some were
+// replaced while it was read.
+func (o *object) trustAll(losses int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.losses != losses {
+		return false
+	}
 	for g := range o.granules {
 		if o.suspect.get(g) {
 			o.suspect.clear(g)
 			o.have.set(g)
 		}
 	}
+	return true
+}
+
+// lostSince says whether granules were taken away since they were counted.
+func (o *object) lostSince(losses int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.losses != losses
 }
 
 func (o *object) digestInto(h hash.Hash) error {

@@ -50,6 +50,7 @@ type object struct {
 	durable  bitmap         // recorded, or about to be
 	unsaved  bool           // durable lost bits since it was recorded
 	checking bool           // the whole is being verified
+	losses   int            // times that granules were taken away
 	strikes  int            // times that the whole was wrong as it came
 	repairs  int            // times that granules were wrong on the disk
 }
@@ -232,10 +233,9 @@ func (o *object) close() error {
 // forget takes granules away, whoever waits for them: their bytes are not right.
 // They are fetched again when somebody wants them.
 func (o *object) forget(lo, hi int) error {
-	if err := o.soil(); err != nil {
+	if err := o.lockBytes(); err != nil {
 		return err
 	}
-	o.copying.Lock()
 	defer o.copying.Unlock()
 	o.mu.Lock()
 	freed := o.clear(lo, hi)
@@ -246,6 +246,21 @@ func (o *object) forget(lo, hi int) error {
 		return err
 	}
 	return nil // the bytes are written over when they come again
+}
+
+// lockBytes locks copying for taking bytes away, with a map that does not claim to
+// be clean. Commit may make it clean between the two steps.
+func (o *object) lockBytes() error {
+	for {
+		if err := o.soil(); err != nil {
+			return err
+		}
+		o.copying.Lock()
+		if o.dirty.Load() {
+			return nil
+		}
+		o.copying.Unlock()
+	}
 }
 
 // clear takes granules away that are there or suspect, and says how many bytes
@@ -261,6 +276,7 @@ func (o *object) clear(lo, hi int) (freed int64) {
 		delete(o.crcs, g)
 		o.unsaved = true
 		o.missing++
+		o.losses++
 		freed += o.size(g, g+1)
 	}
 	return freed
@@ -268,10 +284,9 @@ func (o *object) clear(lo, hi int) (freed int64) {
 
 // distrust has every granule checked before it is read again.
 func (o *object) distrust() error {
-	if err := o.soil(); err != nil {
+	if err := o.lockBytes(); err != nil {
 		return err
 	}
-	o.copying.Lock()
 	defer o.copying.Unlock()
 	o.complete.Store(false)
 	o.cache.setComplete(o.entry, false)

@@ -79,7 +79,7 @@ func (r *reader) observe(off, n int64) (extend int64, then source) {
 	switch {
 	case first && off == 0:
 		return headStart - n, nil
-	case read < headStart/2:
+	case first, read < headStart/2:
 		return 0, nil
 	}
 	window, part := window(read, r.o.cache.cfg.Quota)

@@ -18,7 +18,7 @@ const maxRepairs = 3
 func (o *object) repair(all bool) (bad int, err error) {
 	for g := range o.granules {
 		o.mu.Lock()
-		look := all || o.suspect.get(g)
+		look := o.suspect.get(g) || all && o.have.get(g)
 		o.mu.Unlock()
 		if !look {
 			continue
