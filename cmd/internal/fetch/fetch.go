@@ -52,12 +52,12 @@ type Options struct {
 
 // A Report says what a fetch did.
 type Report struct {
-	Build   string   // "" where there was none
-	Arches  []string // of the build that were fetched
-	Fetched []string // files that are new, relative to builds/
-	Skipped []string // files that were here already with the right bytes
-	Bytes   int64    // that came from the store
-	Notes   []string // what a person should know, a sentence each
+	Build   string   `json:"build"`           // "" where there was none
+	Arches  []string `json:"arches"`          // of the build that were fetched
+	Fetched []string `json:"fetched"`         // files that are new, relative to builds/
+	Skipped []string `json:"skipped"`         // files that were here already with the right bytes
+	Bytes   int64    `json:"bytes"`           // that came from the store
+	Notes   []string `json:"notes,omitempty"` // what a person should know, a sentence each
 }
 
 // Run fetches. What is there already is left out: an image whose file has the

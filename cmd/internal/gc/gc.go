@@ -71,18 +71,18 @@ const (
 
 // An Object is one object of the store.
 type Object struct {
-	Key  string
-	Size int64  // bytes
-	Why  string // it goes
+	Key  string `json:"key"`
+	Size int64  `json:"size"` // bytes
+	Why  string `json:"why"`  // it goes
 }
 
 // Report says what a run did, or would do.
 type Report struct {
-	Deleted    []Object // in the order of their keys
-	Bytes      int64    // of Deleted
-	Tombstones []string // builds that were deleted whole, newest first
-	Cleaned    []string // builds that lost artifacts, newest first
-	Notes      []string // what a person should know, one line each
+	Deleted    []Object `json:"deleted"`         // in the order of their keys
+	Bytes      int64    `json:"bytes"`           // of Deleted
+	Tombstones []string `json:"tombstones"`      // builds that were deleted whole, newest first
+	Cleaned    []string `json:"cleaned"`         // builds that lost artifacts, newest first
+	Notes      []string `json:"notes,omitempty"` // what a person should know, one line each
 }
 
 // Run collects. A store that can't be asked about anything leaves everything as

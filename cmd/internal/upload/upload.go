@@ -42,19 +42,20 @@ type Options struct {
 
 // An Object is one object of the store.
 type Object struct {
-	Key  string
-	Size int64  // bytes
-	Why  string // it is sent, or skipped
+	Key  string `json:"key"`
+	Size int64  `json:"size"` // bytes
+	Why  string `json:"why"`  // it is sent, or skipped
 }
 
 // Report says what an upload did, or would do; after an error, what it was about
 // to do.
 type Report struct {
-	Build         string
-	Sent, Skipped []Object // in the order of their keys; documents last
-	Bytes         int64    // of Sent
-	Listed        bool     // builds.json of the store has the build, for all architectures uploaded
-	Notes         []string // what a person should know, one line each
+	Build   string   `json:"build"`
+	Sent    []Object `json:"sent"`            // in the order of their keys; documents last
+	Skipped []Object `json:"skipped"`         // likewise
+	Bytes   int64    `json:"bytes"`           // of Sent
+	Listed  bool     `json:"listed"`          // builds.json of the store has the build, for all architectures uploaded
+	Notes   []string `json:"notes,omitempty"` // what a person should know, one line each
 }
 
 // Names of the documents, which are sent last.

@@ -40,20 +40,21 @@ type Options struct {
 
 // An Item is one file that a build should have.
 type Item struct {
-	Build, Arch string
-	Kind        string // of image; "" for other files
-	Path        string // relative to the directory of builds.json
-	Problem     string // "" if it is as recorded
+	Build   string `json:"build,omitempty"`
+	Arch    string `json:"arch,omitempty"`
+	Kind    string `json:"kind,omitempty"`    // of image; "" for other files
+	Path    string `json:"path"`              // relative to the directory of builds.json
+	Problem string `json:"problem,omitempty"` // "" if it is as recorded
 }
 
 // A Report says what was found. Each item is in one of the lists, in the order of
 // builds.json and of meta.json.
 type Report struct {
-	Checked []Item // read whole, and as recorded
-	Bad     []Item // other bytes than recorded, no JSON, a signature that is missing or wrong
-	Gone    []Item // recorded, and provably not there: not fetched, or deleted
-	Unknown []Item // not to be read, or nothing is recorded to compare with; Problem says why
-	Bytes   int64  // that were read
+	Checked []Item `json:"checked"` // read whole, and as recorded
+	Bad     []Item `json:"bad"`     // other bytes than recorded, no JSON, a signature that is missing or wrong
+	Gone    []Item `json:"gone"`    // recorded, and provably not there: not fetched, or deleted
+	Unknown []Item `json:"unknown"` // not to be read, or nothing is recorded to compare with; Problem says why
+	Bytes   int64  `json:"bytes"`   // that were read
 }
 
 // Run verifies. What is wrong with the builds is in the report, and no error;
