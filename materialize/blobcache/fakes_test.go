@@ -61,11 +61,18 @@ type request struct{ off, n int64 }
 // An origin gives content and counts what is asked of it.
 type origin struct {
 	content
-	// open, if there is one, may fail a request or give another body.
-	open func(ctx context.Context, r request, body io.Reader) (io.Reader, error)
-
 	mu       sync.Mutex
 	requests []request
+	open     answer // set by the test before it begins, or through answer
+}
+
+// An answer may fail a request or give another body.
+type answer func(ctx context.Context, r request, body io.Reader) (io.Reader, error)
+
+func (o *origin) answer(a answer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open = a
 }
 
 // Open implements [blobcache.Origin].
@@ -73,11 +80,12 @@ func (o *origin) Open(ctx context.Context, off, n int64) (io.ReadCloser, error) 
 	r := request{off, n}
 	o.mu.Lock()
 	o.requests = append(o.requests, r)
+	open := o.open
 	o.mu.Unlock()
 	var body io.Reader = io.NewSectionReader(o.content, off, n)
-	if o.open != nil {
+	if open != nil {
 		var err error
-		if body, err = o.open(ctx, r, body); err != nil {
+		if body, err = open(ctx, r, body); err != nil {
 			return nil, err
 		}
 	}

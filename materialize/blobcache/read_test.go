@@ -229,7 +229,7 @@ func TestErrorGoesToWhoWaitsAndALaterReadTriesAgain(t *testing.T) {
 			t.Fatalf("read: %v", err)
 		}
 	}
-	src.open = nil
+	src.answer(nil)
 	check(t, b, src.content, 0, mib)
 }
 
@@ -260,7 +260,7 @@ func TestBodiesOfTheWrongLengthAreErrors(t *testing.T) {
 			if st := c.State(src.object().ID); st.Complete {
 				t.Errorf("state: %+v", st)
 			}
-			src.open = nil
+			src.answer(nil)
 			check(t, b, src.content, 0, src.size)
 		})
 	}
@@ -282,7 +282,7 @@ func TestAnotherVersionEndsTheObject(t *testing.T) {
 	b := get(t, c, src.object(), src)
 	defer closeAll(t, b)
 	check(t, b, src.content, 4*mib, 10)
-	src.open = func(context.Context, request, io.Reader) (io.Reader, error) { return nil, blobcache.ErrChanged }
+	src.answer(func(context.Context, request, io.Reader) (io.Reader, error) { return nil, blobcache.ErrChanged })
 	for _, off := range []int64{6 * mib, 4 * mib} { // also what was there
 		if _, err := b.ReadAt(t.Context(), make([]byte, 10), off); !errors.Is(err, blobcache.ErrChanged) {
 			t.Errorf("read at %d: %v", off, err)
@@ -295,7 +295,7 @@ func TestAnotherVersionEndsTheObject(t *testing.T) {
 		t.Errorf("usage: %+v", u)
 	}
 	// Whoever opens it anew asks anew.
-	src.open = nil
+	src.answer(nil)
 	again := get(t, c, src.object(), src)
 	defer closeAll(t, again)
 	check(t, again, src.content, 4*mib, 10)
