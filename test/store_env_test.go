@@ -66,7 +66,7 @@ func newStoreEnv(tb testing.TB, options ...string) *storeEnv {
 	e.mkdir(e.mnt, filepath.Join(dir, "run"), filepath.Join(dir, "cache"))
 	e.environ = append(os.Environ(), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"),
 		"AWS_ACCESS_KEY_ID="+s3server.Access, "AWS_SECRET_ACCESS_KEY="+s3server.Secret, "AWS_REGION="+s3server.Region,
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_CA_BUNDLE=")
 	return &storeEnv{env: e, options: options}
 }
 
