@@ -46,6 +46,7 @@ type Cache struct {
 	pending int64 // reserved of it and not written yet
 	trash   int   // files thrown away so far
 	changed chan struct{}
+	idle    chan struct{} // closed when an entry lost its last user
 }
 
 // Open opens the cache of a directory and removes what an unclean stop left. One
@@ -58,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Cache, error) {
 	}
 	c := &Cache{
 		cfg: cfg, begun: time.Now(), entries: map[string]*entry{}, pinned: map[string]bool{},
-		active: map[*object]bool{}, spoiled: map[string]spoil{}, making: map[string]*production{}, changed: make(chan struct{}),
+		active: map[*object]bool{}, spoiled: map[string]spoil{}, making: map[string]*production{}, changed: make(chan struct{}), idle: make(chan struct{}),
 	}
 	if err := c.lockDir(); err != nil {
 		return nil, fmt.Errorf("open cache %s: %w", cfg.Dir, err)

@@ -28,6 +28,8 @@ type entry struct {
 	complete bool
 	gone     bool      // removed from the cache; a new Get makes a new entry
 	users    int       // blobs, fetches, and others that need the files
+	working  int       // those of them that end by themselves: fetches and the like
+	stuck    int       // those of working that wait for room
 	used     time.Time // when the last of them left
 }
 
@@ -108,15 +110,32 @@ func (c *Cache) enter(want Object) (*entry, error) {
 func (c *Cache) release(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e.users--
-	e.used = time.Now()
+	c.leave(e)
 }
 
-// retain adds a user to an entry that has one.
+// retain adds a user that ends by itself to an entry that has one; rest takes it
+// back.
 func (c *Cache) retain(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.users++
+	e.working++
+}
+
+func (c *Cache) rest(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.working--
+	c.leave(e)
+}
+
+// leave takes a user away. The caller holds c.mu.
+func (c *Cache) leave(e *entry) {
+	e.used = time.Now()
+	if e.users--; e.users == 0 {
+		close(c.idle)
+		c.idle = make(chan struct{})
+	}
 }
 
 // load opens the files of an entry, unless they are open.

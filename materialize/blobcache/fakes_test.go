@@ -61,6 +61,7 @@ type request struct{ off, n int64 }
 // An origin gives content and counts what is asked of it.
 type origin struct {
 	content
+	sum      string // of content, where a test needs it often
 	mu       sync.Mutex
 	requests []request
 	open     answer // set by the test before it begins, or through answer

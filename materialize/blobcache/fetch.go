@@ -112,7 +112,7 @@ func (o *object) lacks(g int) bool {
 // run fetches, and tells who waits for it how that went.
 func (f *fetch) run() error {
 	o := f.o
-	defer o.cache.release(o.entry)
+	defer o.cache.rest(o.entry)
 	err := o.cache.reserve(o.entry, o.size(f.lo, f.hi), f.why, o.want.Name)
 	if err == nil {
 		if err = f.transfer(); err != nil {

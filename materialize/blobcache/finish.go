@@ -15,14 +15,14 @@ func (o *object) finishWhenAll() {
 	o.checking = true
 	o.cache.retain(o.entry)
 	if !o.cache.spawn(o.finish) {
-		o.cache.release(o.entry)
+		o.cache.rest(o.entry)
 	}
 }
 
 // finish verifies an object of which nothing is missing, and makes it complete.
 // Where it is wrong, what is wrong is fetched again once.
 func (o *object) finish() {
-	defer o.cache.release(o.entry)
+	defer o.cache.rest(o.entry)
 	err := o.verify()
 	o.mu.Lock()
 	o.checking = false
@@ -143,14 +143,14 @@ func (o *object) strike(got, want string) error {
 	}
 	o.cache.retain(o.entry)
 	if !o.cache.spawn(o.refetch) {
-		o.cache.release(o.entry)
+		o.cache.rest(o.entry)
 	}
 	return nil
 }
 
 // refetch brings the whole once more.
 func (o *object) refetch() {
-	defer o.cache.release(o.entry)
+	defer o.cache.rest(o.entry)
 	if err := o.fill(o.ctx, nil); err != nil && o.ctx.Err() == nil {
 		o.cache.cfg.Logger.Warn("fetch once more", "object", o.want.Name, "err", err)
 	}

@@ -80,10 +80,14 @@ func (w *product) flush() error {
 func (w *product) store(off int64) error {
 	n := int64(len(w.buf))
 	if w.booked < n {
-		if err := w.c.reserve(w.entry, bookStep, forWhole, w.want.Name); err != nil {
+		more := int64(bookStep)
+		if w.want.Size >= 0 {
+			more = min(more, w.want.Size-off)
+		}
+		if err := w.c.reserve(w.entry, more, forWhole, w.want.Name); err != nil {
 			return err
 		}
-		w.booked += bookStep
+		w.booked += more
 	}
 	if _, err := w.f.WriteAt(w.buf, off); err != nil {
 		return diskFailure(w.want.Name, err)

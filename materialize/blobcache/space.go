@@ -16,6 +16,55 @@ var errRoom = fmt.Errorf("no room in the cache: %w", syscall.ENOSPC)
 // be given up as soon as they are read, so that an object larger than the quota
 // streams. Nothing goes beyond the floor.
 func (c *Cache) reserve(e *entry, n int64, why reason, name string) error {
+	for {
+		idle := c.nextIdle()
+		err := c.tryReserve(e, n, why, name)
+		if err == nil || why != forWhole || !errors.Is(err, errRoom) || !c.idleSoon(e, idle) {
+			return err
+		}
+		select {
+		case <-idle:
+		case <-c.ctx.Done():
+		}
+		c.unstick(e)
+		if c.ctx.Err() != nil {
+			return errClosed
+		}
+	}
+}
+
+// nextIdle is closed when the next entry loses its last user.
+func (c *Cache) nextIdle() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.idle
+}
+
+// idleSoon says whether something may be given up that could not be when idle was
+// asked for: nobody has it open, what is still being fetched of it ends by itself,
+// and does not wait for room itself. Then e counts as waiting until unstick.
+func (c *Cache) idleSoon(e *entry, idle <-chan struct{}) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	soon := c.idle != idle
+	for _, other := range c.entries {
+		soon = soon || other != e && other.bytes > 0 && other.working > 0 && other.working == other.users &&
+			other.stuck == 0 && !c.pinned[other.key]
+	}
+	if soon {
+		e.stuck++
+	}
+	return soon
+}
+
+func (c *Cache) unstick(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.stuck--
+}
+
+// tryReserve makes room as far as that is possible now.
+func (c *Cache) tryReserve(e *entry, n int64, why reason, name string) error {
 	c.room.Lock()
 	defer c.room.Unlock()
 	for {
