@@ -87,6 +87,8 @@ func (c checksum) setPart(in *s3.UploadPartInput, sum string) {
 	*c.pick(&in.ChecksumCRC64NVME, &in.ChecksumCRC32) = &sum
 }
 
+// setCompleted names a part's sum again in the end, which versitygw wants also
+// where the object's is not made of those.
 func (c checksum) setCompleted(part *types.CompletedPart, sum string) {
 	*c.pick(&part.ChecksumCRC64NVME, &part.ChecksumCRC32) = &sum
 }

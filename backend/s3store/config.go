@@ -3,6 +3,7 @@ package s3store
 import (
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -70,6 +71,13 @@ func (c Config) check() error {
 		if err := backend.Key(prefix).CheckPrefix(); err != nil {
 			return fmt.Errorf("prefix: %w", err)
 		}
+	}
+	if c.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("endpoint %q is not https://HOST or http://HOST: %w", c.Endpoint, fs.ErrInvalid)
 	}
 	return nil
 }

@@ -165,7 +165,7 @@ func (u *upload) close(ctx context.Context, err error) error {
 	if err != nil && u.id != "" && (over || u.note == nil) {
 		u.abort(ctx, *u.object(u.key), u.id)
 	}
-	return errors.Join(err, u.note.close(!over))
+	return errors.Join(err, u.note.close(!over && u.id != ""))
 }
 
 // abort ends a multipart upload for good, also after ctx ended.

@@ -23,17 +23,25 @@ const (
 	large = 2*part + 1000 // three parts
 )
 
-// A disk is a large object that needs no memory: its beginning, and noise.
+// A disk is a large object that needs little memory: its beginning, and noise that
+// repeats, but not at the distance of parts.
 type disk struct {
-	first string
-	size  int64
+	first, noise string
+	size         int64
+}
+
+func newDisk(first string, size int64) disk {
+	noise := make([]byte, 1<<20+7)
+	for i := range noise {
+		noise[i] = byte(i*i>>7 + i)
+	}
+	return disk{first, string(noise), size}
 }
 
 func (d disk) ReadAt(p []byte, off int64) (int, error) {
 	n := int(min(int64(len(p)), max(0, d.size-off)))
-	for i := range p[:n] {
-		at := off + int64(i)
-		p[i] = byte(at*at>>7 + at)
+	for done := 0; done < n; {
+		done += copy(p[done:n], d.noise[(off+int64(done))%int64(len(d.noise)):])
 	}
 	if off < int64(len(d.first)) {
 		copy(p[:n], d.first[off:])
@@ -113,12 +121,43 @@ func notes(t *testing.T, cfg s3store.Config) int {
 	return len(names)
 }
 
+// All checksums work, on servers that verify them and on one that doesn't know
+// them; also if nobody told the digest.
+func TestLargeObject(t *testing.T) {
+	first, _ := gateway(t)
+	first.account(t)
+	for _, c := range []struct {
+		name     string
+		server   server
+		checksum string
+	}{
+		{"crc64nvme", first, "crc64nvme"}, {"crc32", first, "crc32"}, {"none", first, "none"}, {"second server", second(t), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := c.server.config()
+			cfg.Checksum = c.checksum
+			store := open(t, cfg)
+			d := newDisk(c.name, large)
+			src := d.source(t)
+			src.SHA256 = [sha256.Size]byte{}
+			info, err := store.Put(t.Context(), "disk", src, backend.Cond{IfAbsent: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.holds(t, store, "disk")
+			if st, err := store.Stat(t.Context(), "disk"); err != nil || st.Version != info.Version {
+				t.Errorf("Stat gives version %q, %v; Put %q", st.Version, err, info.Version)
+			}
+		})
+	}
+}
+
 func TestUploadResumes(t *testing.T) {
 	p, cfg, store := journalled(t)
 	var broken atomic.Bool
 	broken.Store(true)
 	breakLastPart(p, &broken)
-	d := disk{"resume", large}
+	d := newDisk("resume", large)
 	if _, err := store.Put(t.Context(), "disk", d.source(t), backend.Cond{}); !errors.Is(err, fs.ErrPermission) {
 		t.Fatalf("Put: %v; want ErrPermission", err)
 	}
@@ -149,12 +188,12 @@ func TestUploadOfOtherBytesEndsTheFormer(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	breakLastPart(p, &broken)
-	if _, err := store.Put(t.Context(), "disk", disk{"former", large}.source(t), backend.Cond{}); err == nil {
+	if _, err := store.Put(t.Context(), "disk", newDisk("former", large).source(t), backend.Cond{}); err == nil {
 		t.Fatal("Put: nil; want an error")
 	}
 	broken.Store(false)
 	p.forget()
-	d := disk{"latter", large}
+	d := newDisk("latter", large)
 	if _, err := store.Put(t.Context(), "disk", d.source(t), backend.Cond{}); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +212,7 @@ func TestUploadWhoseEndWasLost(t *testing.T) {
 	var losing atomic.Bool
 	losing.Store(true)
 	p.lose = func(r *http.Request) bool { return isComplete(of(r)) && losing.CompareAndSwap(true, false) }
-	d := disk{"lost", large}
+	d := newDisk("lost", large)
 	w, _ := backend.As[backend.Writer](backend.Retry(store, backend.Policy{}))
 	if _, err := w.Put(t.Context(), "disk", d.source(t), backend.Cond{}); err != nil {
 		t.Fatal(err)
@@ -191,7 +230,7 @@ func TestUploadWithoutJournalCleansUp(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	breakLastPart(p, &broken)
-	if _, err := open(t, cfg).Put(t.Context(), "disk", disk{"x", large}.source(t), backend.Cond{}); err == nil {
+	if _, err := open(t, cfg).Put(t.Context(), "disk", newDisk("x", large).source(t), backend.Cond{}); err == nil {
 		t.Fatal("Put: nil; want an error")
 	}
 	if n := len(p.requests(isAbort)); n != 1 {
@@ -208,7 +247,7 @@ func TestPartIsTriedAgain(t *testing.T) {
 	p.change = func(w http.ResponseWriter, r *http.Request) bool {
 		return !isPart(of(r)) || busy.Add(-1) < 0 || slow(w, r)
 	}
-	d := disk{"again", large}
+	d := newDisk("again", large)
 	if _, err := store.Put(t.Context(), "disk", d.source(t), backend.Cond{}); err != nil {
 		t.Fatal(err)
 	}
@@ -218,9 +257,9 @@ func TestPartIsTriedAgain(t *testing.T) {
 // Whatever is wrong with a large source, no object appears.
 func TestLargeSourceThatIsWrong(t *testing.T) {
 	p, cfg, store := journalled(t)
-	good := disk{"good", large}.source(t)
+	good := newDisk("good", large).source(t)
 	evil := good
-	evil.ReaderAt = disk{"evil", large}
+	evil.ReaderAt = newDisk("evil", large)
 	short := good
 	short.Size += part
 	for _, c := range []struct {
@@ -253,7 +292,7 @@ func TestConditionOfLargeObject(t *testing.T) {
 		}
 		return true
 	}
-	d := disk{"second", large}
+	d := newDisk("second", large)
 	_, err := store.Put(t.Context(), "disk", d.source(t), backend.Cond{IfAbsent: true})
 	if !errors.Is(err, backend.ErrCondition) {
 		t.Errorf("Put: %v; want ErrCondition", err)
@@ -293,7 +332,7 @@ func TestTwoUploadsOfTheSame(t *testing.T) {
 		}
 		return true
 	}
-	d := disk{"twice", large}
+	d := newDisk("twice", large)
 	src := d.source(t)
 	var wg sync.WaitGroup
 	for _, s := range []*s3store.Store{store, open(t, cfg)} {
@@ -320,7 +359,7 @@ func TestHeaders(t *testing.T) {
 		kind func(seen) bool
 	}{{10, isPut}, {large, isCreate}} {
 		p.forget()
-		src := disk{"h", c.size}.source(t)
+		src := newDisk("h", c.size).source(t)
 		src.ContentType, src.CacheControl = "application/json", "max-age=300"
 		if _, err := store.Put(t.Context(), "file", src, backend.Cond{}); err != nil {
 			t.Fatal(err)

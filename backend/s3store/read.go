@@ -35,8 +35,8 @@ func (s *Store) Stat(ctx context.Context, key backend.Key) (backend.Info, error)
 
 func (s *Store) stat(ctx context.Context, key backend.Key) (backend.Info, error) {
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.object(key)})
-	if status(err) == http.StatusNotFound {
-		return backend.Info{}, s.confirm(ctx, key)
+	if code := status(err); code >= 400 && code < 500 {
+		return backend.Info{}, s.confirm(ctx, key, code)
 	}
 	if err != nil {
 		return backend.Info{}, answer(ctx, err, reading)
@@ -52,16 +52,16 @@ func (s *Store) stat(ctx context.Context, key backend.Key) (backend.Info, error)
 	}, nil
 }
 
-// confirm says what a 404 to a HEAD means. That answer has no body, so it
-// does not tell a missing object from a missing bucket or an unknown account. A
-// GET's does.
-func (s *Store) confirm(ctx context.Context, key backend.Key) error {
+// confirm says what a HEAD's refusal means. That answer has no body, so a 404
+// does not tell a missing object from a missing bucket or an unknown account, nor a
+// 400 what was wrong. A GET's does.
+func (s *Store) confirm(ctx context.Context, key backend.Key, code int) error {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.cfg.Bucket, Key: s.object(key), Range: aws.String("bytes=0-0")})
 	if err != nil {
 		return answer(ctx, err, reading)
 	}
 	_ = out.Body.Close() // what it holds does not matter
-	return errors.New("the store answers HEAD with 404 and GET with an object")
+	return fmt.Errorf("the store answers HEAD with %d and GET with an object", code)
 }
 
 // recordedDigest gives the sha256 that an upload left in the metadata, else zero.
