@@ -17,10 +17,16 @@ import (
 // fake gives a store whose server is the handler.
 func fake(t *testing.T, h http.HandlerFunc) *s3store.Store {
 	t.Helper()
+	return impatient(t, h, 0)
+}
+
+// impatient is fake with a time-out.
+func impatient(t *testing.T, h http.HandlerFunc, timeout time.Duration) *s3store.Store {
+	t.Helper()
 	server{access: "key", secret: "secret"}.account(t)
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	return open(t, s3store.Config{Bucket: "b", Prefix: "builds", Endpoint: srv.URL, Timeout: 200 * time.Millisecond})
+	return open(t, s3store.Config{Bucket: "b", Prefix: "builds", Endpoint: srv.URL, Timeout: timeout})
 }
 
 // What each status means, to someone who reads, lists and writes. nil is a mishap.
@@ -99,7 +105,7 @@ func TestNoAnswer(t *testing.T) {
 			_, _ = w.Write([]byte("404 page not found"))
 		},
 	} {
-		s := fake(t, h)
+		s := impatient(t, h, 200*time.Millisecond)
 		for _, err := range []error{statError(t.Context(), s), openError(t.Context(), s), listError(t.Context(), s), putError(t.Context(), s)} {
 			if err == nil || backend.Final(err) {
 				t.Errorf("%s: %v; want none of the sentinels", name, err)
