@@ -110,6 +110,8 @@ func (p *program) commands() []*cli.Command {
 		p.initCommand(), p.buildCommand(), p.extendCommand(), p.materialiseCommand(),
 		p.mountCommand(), p.umountCommand(),
 		p.listCommand(), p.showCommand(), p.lsCommand(), p.planCommand(), p.whyCommand(),
+		p.findCommand(), p.diffCommand(),
+		p.fetchCommand(), p.uploadCommand(), p.verifyCommand(), p.gcCommand(), p.syncCommand(), p.pinCommand(),
 		p.runCommand(),
 		p.statusCommand(), p.logsCommand(), p.cancelCommand(), p.retryCommand(),
 		p.pruneCommand(), p.tagCommand(),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,30 +15,49 @@ import (
 	"cosafs/vfs/webui"
 )
 
-// service runs do with the build directory's daemon where one runs, else with
-// the build directory itself.
+// service runs do with the tree's daemon where one runs, else with the tree
+// itself. Stores are asked first what is new, unless a daemon does that.
 func (p *program) service(ctx context.Context, do func(webui.Service) error) error {
-	if err := p.checkWorkdir(); err != nil {
+	if err := p.checkHome(); err != nil {
 		return err
 	}
-	c, _, err := p.runtime().Dial(ctx, p.cfg.Workdir)
-	if err == nil {
-		defer c.Close()
-		return do(c)
-	}
-	if !errors.Is(err, webui.ErrNoDaemon) {
-		return err
-	}
-	wd, err := p.open(ctx, p.logger(slog.LevelError)) // what matters comes back as an error; -v shows the rest
+	s, done, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(wd), closeDetached(ctx, wd))
+	if t, ok := s.(tree); ok && len(p.cfg.Stores) > 0 && !p.cfg.Offline {
+		p.freshen(ctx, t)
+	}
+	return errors.Join(do(s), done())
 }
 
-// storesOnly says whether stores are shown without a build directory: they were
-// named, and no directory was. One that merely lies around is not meant.
-func (p *program) storesOnly() bool { return len(p.cfg.Stores) > 0 && !p.cfg.named }
+// freshen asks the stores what is new. One that can't be asked is complained of;
+// the index may know enough all the same.
+func (p *program) freshen(ctx context.Context, t tree) {
+	err := p.withProgress(func(tell func(materialize.Event)) error { return t.Sync(ctx, tell) })
+	if err != nil && ctx.Err() == nil {
+		p.complain(err)
+	}
+}
+
+// keeper is service for what only those can do who keep an index.
+func (p *program) keeper(ctx context.Context, do func(webui.Keeper) error) error {
+	return p.service(ctx, func(s webui.Service) error {
+		k, err := keeperOf(s)
+		if err != nil {
+			return err
+		}
+		return do(k)
+	})
+}
+
+func keeperOf(s webui.Service) (webui.Keeper, error) {
+	k, ok := s.(webui.Keeper)
+	if !ok {
+		return nil, fmt.Errorf("%T keeps no index: %w", s, errors.ErrUnsupported)
+	}
+	return k, nil
+}
 
 // closeDetached ends the jobs also when ctx has ended: then it matters most.
 func closeDetached(ctx context.Context, b daemon.Backend) error {

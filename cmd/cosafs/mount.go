@@ -26,13 +26,14 @@ func (p *program) mountCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay, and log to standard error"},
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users look, too"},
+			&cli.BoolFlag{Name: "side-by-side", Usage: "show each store in a folder of its own below DIR, named as in --store NAME=URL"},
 			&cli.BoolFlag{Name: "show-all", Usage: "list also what could be built: cp -r and indexers will build it"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 1, 1); err != nil {
 				return err
 			}
-			if err := p.checkWorkdir(); err != nil {
+			if err := p.checkHome(); err != nil {
 				return err
 			}
 			dir, err := mountPoint(c.Args().First())
@@ -43,7 +44,12 @@ func (p *program) mountCommand() *cli.Command {
 				return hintf(err, "mkdir -p %s", c.Args().First())
 			}
 			req := webui.MountRequest{Dir: dir, AllowOther: c.Bool("allow-other"), ShowAll: c.Bool("show-all")}
-			if c.Bool("foreground") {
+			switch sideBySide := c.Bool("side-by-side"); {
+			case sideBySide && (c.Bool("foreground") || !p.storesOnly()):
+				return usagef("mount", "--side-by-side is for stores alone, and not for --foreground: each store has a daemon of its own")
+			case sideBySide:
+				return p.mountSideBySide(c.Context, req)
+			case c.Bool("foreground"):
 				return p.serve(c.Context, req)
 			}
 			return p.mount(c.Context, req)
@@ -99,18 +105,21 @@ func (p *program) mount(ctx context.Context, req webui.MountRequest) error {
 		}
 	}
 	if err != nil {
-		return hintf(fmt.Errorf("mount %s: %w", req.Dir, err), "the daemon's log is %s", daemon.LogPath(p.cfg.Workdir))
+		return hintf(fmt.Errorf("mount %s: %w", req.Dir, err), "the daemon's log is %s", daemon.LogPath(p.home()))
 	}
 	return nil
 }
 
 // askDaemon has the running daemon mount.
 func (p *program) askDaemon(ctx context.Context, req webui.MountRequest) error {
-	c, _, err := p.runtime().Dial(ctx, p.cfg.Workdir)
+	c, st, err := p.runtime().Dial(ctx, p.home())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if err := p.checkStores(st); err != nil {
+		return err
+	}
 	return c.Mount(ctx, req)
 }
 
@@ -120,7 +129,7 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	log, err := daemon.OpenLog(daemon.LogPath(p.cfg.Workdir))
+	log, err := daemon.OpenLog(daemon.LogPath(p.home()))
 	if err != nil {
 		return err
 	}
@@ -174,7 +183,7 @@ func (p *program) serve(ctx context.Context, req webui.MountRequest) error {
 	}
 	defer closeLog()
 	err = daemon.Run(ctx, daemon.Config{
-		Workdir: p.cfg.Workdir,
+		Workdir: p.home(),
 		Runtime: p.runtime(),
 		Open:    func(ctx context.Context) (daemon.Backend, error) { return p.openWatched(ctx, log) },
 		Mount:   p.showAt(log),
@@ -198,7 +207,7 @@ func (p *program) daemonLogger(n *daemon.Notifier) (*slog.Logger, func(), error)
 	if !n.Detached() {
 		return p.logger(slog.LevelInfo), func() {}, nil
 	}
-	file, err := daemon.OpenLog(daemon.LogPath(p.cfg.Workdir))
+	file, err := daemon.OpenLog(daemon.LogPath(p.home()))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -94,7 +94,7 @@ func settings() []setting {
 		{name: "container", usage: "compose with rpm-ostree of container image `IMAGE`, by podman",
 			set: func(c *Config, v string) error { c.Container = v; return nil }},
 		{name: "store", form: words, usage: "show builds of `URL`, too: s3://BUCKET/PREFIX, https://HOST/PATH, a directory; the first that has a build gives it",
-			set: func(c *Config, v string) error { c.Stores = strings.Fields(v); return nil }},
+			set: func(c *Config, v string) error { return setStores(c, v) }},
 		{name: "offline", form: yesno, usage: "ask no store: what is in the cache can be read",
 			set: func(c *Config, v string) error { return setBool(&c.Offline, v) }},
 		{name: "refresh", fallback: "1m0s", usage: "ask the stores every `TIME` what is new",
@@ -114,6 +114,16 @@ func settings() []setting {
 		{name: "ca", usage: "trust the certificates in `FILE`, too",
 			set: func(c *Config, v string) error { c.CA = v; return nil }},
 	}
+}
+
+// setStores reads URLs, each of which may have a name for its folder: NAME=URL.
+func setStores(c *Config, v string) error {
+	c.Stores = nil
+	for _, given := range strings.Fields(v) {
+		_, url := cutLabel(given)
+		c.Stores = append(c.Stores, url)
+	}
+	return nil
 }
 
 func setBool(to *bool, v string) error {

@@ -48,6 +48,9 @@ func (p *program) umount(ctx context.Context, arg string) error {
 		err = detach(ctx, dir)
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		if below := mountsIn(ctx, dir); len(below) > 0 {
+			return p.each(ctx, below, func(dir string) error { return p.umount(ctx, dir) })
+		}
 		return hintf(fmt.Errorf("umount %s: not a cosafs mount: %w", arg, err), "cosafs status lists the mounts of a build directory")
 	}
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"cosafs/vfs/webui"
 )
 
-// open opens the build directory.
-func (p *program) open(ctx context.Context, log *slog.Logger) (*workdir.Workdir, error) {
+// openWorkdir opens the build directory.
+func (p *program) openWorkdir(ctx context.Context, log *slog.Logger) (*workdir.Workdir, error) {
 	if p.cfg.KVM == "off" {
 		// The appliance reads cosa's own switch, as does what it starts.
 		if err := os.Setenv("COSA_NO_KVM", "1"); err != nil {
@@ -49,30 +49,30 @@ func frozen(dir string) error {
 	return nil
 }
 
-// A watched build directory follows what other processes change in it.
+// A watched tree follows what other processes change in it.
 type watched struct {
-	*workdir.Workdir
+	tree
 	stop  context.CancelFunc
 	watch sync.WaitGroup
 }
 
-// openWatched opens the build directory for a daemon.
+// openWatched opens the tree for a daemon.
 func (p *program) openWatched(ctx context.Context, log *slog.Logger) (*watched, error) {
-	wd, err := p.open(ctx, log)
+	t, err := p.open(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	w := &watched{Workdir: wd}
+	w := &watched{tree: t}
 	ctx, w.stop = context.WithCancel(ctx)
-	w.watch.Go(func() { wd.Watch(ctx) })
+	w.watch.Go(func() { t.Watch(ctx) })
 	return w, nil
 }
 
-// Close ends the watching, the jobs, and lets go of the directory.
+// Close ends the watching, the jobs, and lets go of the tree.
 func (w *watched) Close(ctx context.Context) error {
 	w.stop()
 	w.watch.Wait()
-	return w.Workdir.Close(ctx)
+	return w.tree.Close(ctx)
 }
 
 // showAt gives the function that mounts a backend's tree.

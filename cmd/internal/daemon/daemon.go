@@ -29,6 +29,7 @@ const (
 // A Backend is what the daemon serves.
 type Backend interface {
 	webui.Service
+	webui.Keeper
 	// Close ends the jobs and lets go of the build directory.
 	Close(ctx context.Context) error
 }

@@ -13,60 +13,67 @@ import (
 // Diff implements [webui.Keeper]. The documents of the two builds are read through
 // the cache.
 func (s *Stream) Diff(ctx context.Context, req webui.DiffRequest) (webui.Diff, error) {
-	if req.Arch == "" {
-		req.Arch = s.cfg.Arch
-	}
-	a, err := s.side(ctx, req.A, req.Arch)
+	a, err := s.Side(ctx, req.A, req.Arch)
 	if err != nil {
 		return webui.Diff{}, err
 	}
-	b, err := s.side(ctx, req.B, req.Arch)
+	b, err := s.Side(ctx, req.B, req.Arch)
 	if err != nil {
 		return webui.Diff{}, err
 	}
+	return Compare(ctx, a, b), nil
+}
+
+// Compare says what changed from a to b, which may be of different streams.
+func Compare(ctx context.Context, a, b Side) webui.Diff {
 	d := webui.Diff{
 		A: foundOf(a.rec), B: foundOf(b.rec), Packages: []webui.PackageChange{}, Meta: []webui.ValueChange{},
-		Artifacts: diffArtifacts(s.artifacts(a.rec, anyItem), s.artifacts(b.rec, anyItem)),
+		Artifacts: diffArtifacts(a.s.artifacts(a.rec, anyItem), b.s.artifacts(b.rec, anyItem)),
 	}
 	for _, v := range index.DiffMeta(a.meta, b.meta) {
 		d.Meta = append(d.Meta, webui.ValueChange{Key: v.Key, Old: v.Old, New: v.New})
 	}
-	s.diffPackages(ctx, a, b, &d)
-	return d, nil
+	diffPackages(ctx, a, b, &d)
+	return d
 }
 
 func anyItem(item) bool { return true }
 
-// A side is one of the two builds that are compared.
-type side struct {
+// A Side is one of two builds that are compared.
+type Side struct {
+	s    *Stream
 	rec  record
 	meta *index.Meta
 }
 
-// side reads what is known of a build.
-func (s *Stream) side(ctx context.Context, id, arch string) (side, error) {
+// Side reads what is known of a build; id may be "latest", arch "" is this
+// machine's. A build that no store has is fs.ErrNotExist.
+func (s *Stream) Side(ctx context.Context, id, arch string) (Side, error) {
+	if arch == "" {
+		arch = s.cfg.Arch
+	}
 	id, err := s.resolveID(id)
 	if err != nil {
-		return side{}, err
+		return Side{}, err
 	}
 	rec, err := s.find(id, arch)
 	if err != nil {
-		return side{}, s.explainBuild(id, arch, err)
+		return Side{}, s.explainBuild(id, arch, err)
 	}
 	data, err := s.readAll(ctx, rec, "meta.json")
 	if err != nil {
-		return side{}, err
+		return Side{}, err
 	}
 	meta, err := index.ParseMeta(data)
-	return side{rec: rec, meta: meta}, err
+	return Side{s: s, rec: rec, meta: meta}, err
 }
 
 // diffPackages compares the packages, or says why it can't.
-func (s *Stream) diffPackages(ctx context.Context, a, b side, d *webui.Diff) {
-	old, err := s.packages(ctx, a.rec)
+func diffPackages(ctx context.Context, a, b Side, d *webui.Diff) {
+	old, err := a.s.packages(ctx, a.rec)
 	if err == nil {
 		var now []index.Package
-		if now, err = s.packages(ctx, b.rec); err == nil {
+		if now, err = b.s.packages(ctx, b.rec); err == nil {
 			for _, p := range index.DiffPackages(old, now) {
 				d.Packages = append(d.Packages, webui.PackageChange{Name: p.Name, Old: p.Old, New: p.New})
 			}

@@ -52,8 +52,4 @@ func TestDirectoryAsStore(t *testing.T) {
 	tr.want("latest/x86_64/qemu.qcow2", raw)
 	tr.want("latest/x86_64/metal.raw", random(2, 1000))
 	tr.want("builds.json", w.list.Bytes())
-	tr.close()
-	if err := store.Close(); err != nil {
-		t.Error(err)
-	}
 }

@@ -40,39 +40,43 @@ func errNoWorkdir(op string) error {
 // storeFailure says what a person can do about a store that did not give what
 // was asked of it. Refused credentials are no absence, and neither is silence.
 func storeFailure(op string, src *source, err error) error {
-	class, hint := materialize.ClassNetwork, "try again when the store answers; see: cosafs status"
-	switch {
-	case err == nil:
-		return nil
-	case isDone(err):
+	if err == nil || isDone(err) {
 		return err
-	case errors.Is(err, errOffline):
-		hint = "run it without --offline"
-	case errors.Is(err, fs.ErrPermission):
-		class, hint = materialize.ClassConfig, "check the credentials for "+src.name
-	case errors.Is(err, fs.ErrNotExist):
-		class, hint = materialize.ClassConfig, "check the URL "+src.name
 	}
+	class, hint := remedy(src, err)
 	return materialize.Fail(class, op, hint, fmt.Errorf("%s: %w", src.name, err))
+}
+
+// remedy says what kind of thing went wrong with a store, and what to do.
+func remedy(src *source, err error) (materialize.Class, string) {
+	switch {
+	case errors.Is(err, errOffline):
+		return materialize.ClassNetwork, "run it without --offline"
+	case errors.Is(err, fs.ErrPermission):
+		return materialize.ClassConfig, "check the credentials for " + src.name
+	case errors.Is(err, fs.ErrNotExist):
+		return materialize.ClassConfig, "check the URL " + src.name
+	}
+	return materialize.ClassNetwork, "try again when the store answers; see: cosafs status"
 }
 
 // readFailure translates an error of reading an object of a store, and says
 // whether the catalog's word for the object is outdated.
-func readFailure(path string, src *source, err error) (failure error, outdated bool) {
+func readFailure(name string, src *source, err error) (failure error, outdated bool) {
 	_, told := errors.AsType[*materialize.Failure](err)
 	switch {
 	case err == nil, told:
 		return err, false
 	case errors.Is(err, blobcache.ErrChanged):
-		return fmt.Errorf("%s: the store has another version by now: %w: %w", path, vfs.ErrStale, err), true
+		return fmt.Errorf("%s: the store has another version by now: %w: %w", name, vfs.ErrStale, err), true
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: the store does not have it any more: %w: %w", path, vfs.ErrStale, err), true
+		return fmt.Errorf("%s: the store does not have it any more: %w: %w", name, vfs.ErrStale, err), true
 	case errors.Is(err, blobcache.ErrCorrupt):
-		return corrupt(path, src, err), false
+		return corrupt(name, src, err), false
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return materialize.Fail(materialize.ClassSpace, "cache "+path, "free space, or give the cache a smaller quota", err), false
+		return materialize.Fail(materialize.ClassSpace, "cache "+name, "free space, or give the cache a smaller quota", err), false
 	}
-	return storeFailure("read "+path, src, err), false
+	return storeFailure("read "+name, src, err), false
 }
 
 // wrongSize is the error of a file that has another size than recorded.
@@ -81,8 +85,8 @@ func wrongSize(got, want int64) error {
 }
 
 // corrupt says that a store holds other bytes than meta.json records.
-func corrupt(path string, src *source, err error) error {
-	return materialize.Fail(materialize.ClassConfig, "read "+path, "tell whoever keeps the store, or upload the file again: cosafs upload --force",
+func corrupt(name string, src *source, err error) error {
+	return materialize.Fail(materialize.ClassConfig, "read "+name, "tell whoever keeps the store, or upload the file again: cosafs upload --force",
 		fmt.Errorf("%s holds another file than meta.json records: %w", src.name, err))
 }
 

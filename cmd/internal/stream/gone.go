@@ -29,7 +29,7 @@ const noObject = "meta.json names it, but the store has no such object"
 // goneFailure says that bytes are gone. Nothing is built in their place: an
 // image made again would not be the recorded one.
 func goneFailure(e vfs.Entry, src *source, why string) error {
-	return materialize.Fail(materialize.ClassConfig, "open "+pathOf(e), "look for a build that still has one: cosafs find --kind KIND",
+	return materialize.Fail(materialize.ClassConfig, "open "+e.Name, "look for a build that still has one: cosafs find --kind "+e.Kind,
 		says(fs.ErrNotExist, "%s: %s", src.name, why))
 }
 

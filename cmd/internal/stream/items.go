@@ -74,7 +74,7 @@ func (it *item) image(rec record, im index.Image) {
 		it.ModTime = rec.Time
 	}
 	if im.Size >= 0 && it.Size >= 0 && im.Size != it.Size {
-		it.gone = corrupt(pathOf(it.Entry), rec.src, wrongSize(it.Size, im.Size))
+		it.gone = corrupt(it.Name, rec.src, wrongSize(it.Size, im.Size))
 		it.Size, it.State = im.Size, materialize.StateFailed
 	}
 }
@@ -86,7 +86,7 @@ func has(items []item, name string) bool {
 // recorded gives an image that no list of the store names: one that is gone or,
 // where the store can't list, one that should be there.
 func (s *Stream) recorded(rec record, im index.Image, name string) item {
-	it := item{Entry: vfs.Entry{Build: rec.ID, Arch: rec.arch, Name: name, Size: im.Size}}
+	it := item{Entry: vfs.Entry{Build: rec.ID, Arch: rec.arch, Name: name, Kind: string(im.Kind), Size: im.Size}}
 	if why := whyGone(rec, im, it.Entry); why != nil {
 		it.State, it.gone = materialize.StateGone, why
 		return it

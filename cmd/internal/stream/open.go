@@ -47,7 +47,7 @@ func (s *Stream) reach(ctx context.Context, it item) (item, error) {
 	case isAbsent(err):
 		return it, fmt.Errorf("%s: %w", pathOf(it.Entry), err)
 	case err != nil:
-		return it, storeFailure("open "+pathOf(it.Entry), it.file.src, err)
+		return it, storeFailure("open "+it.Name, it.file.src, err)
 	case it.file.size >= 0 && file.size != it.file.size:
 		return it, s.replaced(it, file)
 	case it.file.version != "" && file.version != it.file.version:
@@ -65,13 +65,13 @@ func (s *Stream) replaced(it item, now object) error {
 	if it.Kind == "" || it.file.version != "" {
 		return s.explain(it, blobcache.ErrChanged)
 	}
-	return corrupt(pathOf(it.Entry), it.file.src, wrongSize(now.size, it.file.size))
+	return corrupt(it.Name, it.file.src, wrongSize(now.size, it.file.size))
 }
 
 // explain translates an error of reading an item. Where it shows that the catalog
 // is outdated, the store is asked again soon.
 func (s *Stream) explain(it item, err error) error {
-	failure, outdated := readFailure(pathOf(it.Entry), it.file.src, err)
+	failure, outdated := readFailure(it.Name, it.file.src, err)
 	if outdated {
 		if err := s.seen.forget(it.file.src.name, string(it.file.key)); err != nil {
 			s.cfg.Logger.Warn("forget what a store said", "key", it.file.key, "err", err)

@@ -86,7 +86,7 @@ func (s *Stream) artifacts(rec record, want func(item) bool) []materialize.Artif
 func (it *item) artifact() materialize.Artifact {
 	return materialize.Artifact{
 		Kind: it.Kind, File: it.Name, Size: it.Size, SHA256: it.SHA256, Local: it.State == materialize.StateCached,
-		Damage: it.Reason,
+		State: it.State, Source: it.Source, Reason: it.Reason,
 	}
 }
 

@@ -26,6 +26,7 @@ type source struct {
 	name    string
 	store   backend.Store
 	offline bool
+	least   int // builds to look at again at each sync
 
 	mu      sync.Mutex // guards the fields below; never held while the store is asked
 	last    asking
@@ -42,7 +43,7 @@ type asking struct {
 var _ catalog.Source = (*source)(nil)
 
 func newSource(s Source, offline bool) *source {
-	return &source{name: s.Name, store: s.Store, offline: offline}
+	return &source{name: s.Name, store: s.Store, offline: offline, least: s.Recheck}
 }
 
 // List implements [catalog.Source]: one request where nothing changed.

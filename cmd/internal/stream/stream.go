@@ -29,7 +29,10 @@ import (
 // A Source is one store of the tree.
 type Source struct {
 	Name  string        // its URL as it was given: what people are told, and its name in the catalog and the cache
-	Store backend.Store // decorated with [backend.Retry] already; the caller closes it after [Stream.Close]
+	Store backend.Store // decorated with [backend.Retry] already; the stream closes it, also if [Open] fails
+	// Recheck is how many of the newest builds are looked at again at each sync, if
+	// more than usual.
+	Recheck int
 }
 
 // A Config says which stores, and where to keep what is known of them.
@@ -75,9 +78,6 @@ var (
 // a directory open: another one gets fs.ErrExist.
 func Open(ctx context.Context, cfg Config) (*Stream, error) {
 	cfg, err := cfg.complete()
-	if err != nil {
-		return nil, err
-	}
 	s := &Stream{
 		cfg: cfg, started: time.Now(), facts: emptyFacts(), next: make(chan struct{}),
 		syncing: make(chan struct{}, 1), again: make(chan struct{}, 1),
@@ -85,7 +85,10 @@ func Open(ctx context.Context, cfg Config) (*Stream, error) {
 	for _, src := range cfg.Sources {
 		s.sources = append(s.sources, newSource(src, cfg.Offline))
 	}
-	if err := s.assemble(ctx); err != nil {
+	if err == nil {
+		err = s.assemble(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 	}
 	return s, nil
@@ -140,7 +143,7 @@ func (s *Stream) assemble(ctx context.Context) error {
 	return s.refresh(ctx)
 }
 
-// Close ends every job and waits for them. The stores stay open. Call it when
+// Close ends every job, waits for them, and closes the stores. Call it when
 // [Stream.Watch] and [Stream.Sync] have returned and all blobs are closed.
 func (s *Stream) Close(ctx context.Context) error {
 	var errs []error
@@ -155,6 +158,9 @@ func (s *Stream) Close(ctx context.Context) error {
 	}
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
+	}
+	for _, src := range s.sources {
+		errs = append(errs, src.store.Close())
 	}
 	return errors.Join(errs...)
 }

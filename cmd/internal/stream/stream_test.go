@@ -163,7 +163,7 @@ func TestOneStoreFails(t *testing.T) {
 	if err != nil || len(st.Stores) != 2 || st.Stores[0].Problem == "" || st.Stores[1].Problem != "" || st.Stores[1].Builds != 1 {
 		t.Errorf("Status = %+v, %v; want the first store's problem", st, err)
 	}
-	if text := string(tr.Library().Status()); !strings.Contains(text, "mem://s0: 0 builds, never asked: ask mem://s0: ") {
+	if text := string(tr.Library().Status()); !strings.Contains(text, "mem://s0: 0 builds, never asked: sync mem://s0: ") {
 		t.Errorf("status is %q; want the first store's problem", text)
 	}
 }

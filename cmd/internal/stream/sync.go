@@ -78,7 +78,7 @@ func (s *Stream) syncSource(ctx context.Context, src *source, tell func(material
 	op := "ask " + src.name
 	looks := src.looks()
 	report, err := s.catalog.Sync(ctx, src.name, src, catalog.Options{
-		Parallel: src.store.Properties().Parallel, Recheck: max(looks, usualRecheck),
+		Parallel: src.store.Properties().Parallel, Recheck: max(looks, usualRecheck, src.least),
 		Before: func(id, arch string) { s.keep(src, id, arch) },
 		Progress: func(done, total int) {
 			tell(materialize.Event{Time: time.Now(), Phase: op, Fraction: fraction(int64(done), int64(total))})
@@ -90,8 +90,11 @@ func (s *Stream) syncSource(ctx context.Context, src *source, tell func(material
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // says nothing about the store
 	}
-	err = storeFailure(op, src, err)
 	src.asked(report, err)
+	if err != nil {
+		class, hint := remedy(src, err)
+		err = materialize.Fail(class, "ask stores", hint, err) // the catalog names the store
+	}
 	if report.Unchanged && err == nil && s.shown() {
 		return nil
 	}
