@@ -233,6 +233,33 @@ func TestOpenRefusesNonsense(t *testing.T) {
 	}
 }
 
+// A closing store counts how often it is closed.
+type closing struct {
+	*memstore.Store
+	n *int
+}
+
+func (c closing) Close() error {
+	*c.n++
+	return nil
+}
+
+// The stores are closed with the stream, and where it can't be opened.
+func TestStoresAreClosed(t *testing.T) {
+	n := 0
+	src := stream.Source{Name: "s", Store: closing{&memstore.Store{}, &n}}
+	s, err := stream.Open(t.Context(), stream.Config{Dir: t.TempDir(), Sources: []stream.Source{src}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil || n != 1 {
+		t.Errorf("Close: %v; the store was closed %d times", err, n)
+	}
+	if _, err := stream.Open(t.Context(), stream.Config{Sources: []stream.Source{src}}); err == nil || n != 2 {
+		t.Errorf("failed Open: %v; the store was closed %d times", err, n-1)
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	tr := open(t, &memstore.Store{})
 	if _, err := stream.Open(t.Context(), tr.cfg); !errors.Is(err, fs.ErrExist) {

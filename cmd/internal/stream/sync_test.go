@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -209,4 +210,20 @@ func TestCleanupChangesListing(t *testing.T) {
 	if told := next(t, watcher); !slices.Contains(told, vfs.Change{Dir: "1.0/x86_64", Name: metal, Gone: true}) {
 		t.Errorf("the watcher told %+v; want that the image is gone", told)
 	}
+}
+
+// Old builds are not looked at again with every sync, but they are where a read
+// showed that one changed.
+func TestStaleReadOfAnOldBuild(t *testing.T) {
+	w := newWorld(t)
+	for i := range 30 {
+		w.build(fmt.Sprintf("%d.0", i+1), x86, qemu(random(byte(i), 1000)))
+	}
+	tr := open(t, w.Store)
+	tr.sync()
+	w.files("1.0", x86, qemu(random(99, 2000)))
+	tr.sync()
+	tr.wantErr("1.0/x86_64/qemu.qcow2", vfs.ErrStale)
+	tr.sync()
+	tr.want("1.0/x86_64/qemu.qcow2", random(99, 2000))
 }
