@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"cosafs/index"
 	"cosafs/test/faultproxy"
 	"cosafs/test/storegen"
 )
@@ -73,19 +72,34 @@ func troubles() []trouble {
 }
 
 // Whatever is wrong with the store: a read through the mount gives the right bytes
-// or fails in time, and works again when the store does.
+// or fails in time, and works again when the store does. All that can be wrong is
+// wrong at once, each with another image: no trouble keeps other reads from theirs.
 func TestStoreFaults(t *testing.T) {
 	all := troubles()
-	r := newRemote(t, storegen.Config{Builds: len(all), Contents: len(all), Kinds: []index.Kind{"ostree", "qemu"}, Size: 1 << 20})
+	r := newRemote(t, storegen.Config{Builds: len(all), Contents: len(all), Size: 1 << 20})
 	e := newStoreEnv(t, "--store", r.url(), "--refresh", "1h", "--timeout", silence)
 	e.serve()
 	e.shows(len(all), r.proxy)
+	var rules []faultproxy.Rule
+	for n, c := range all {
+		for _, rule := range c.rules {
+			rule.Match = func(req *http.Request) bool { return ofImages(req) && strings.Contains(req.URL.Path, string(r.IDs[n])) }
+			rules = append(rules, rule)
+		}
+	}
+	r.proxy.Plan(rules...)
+	f := faultEnv{e}
+	copies := make([]attempt, len(all))
+	var wg sync.WaitGroup
+	for n := range all {
+		wg.Go(func() { copies[n] = f.copy(f.path(string(r.IDs[n]), "x86_64"), r.File(n, "x86_64", "qemu")) })
+	}
+	wg.Wait()
+	r.proxy.Plan()
 	for n, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			f := faultEnv{e.at(t)}
-			r.proxy.Plan(c.rules...)
-			f.rightOrFails(f.path(string(r.IDs[n]), "x86_64"), r.File(n, "x86_64", "qemu"), c.works)
-			r.proxy.Plan()
+			f.rightOrFailed(copies[n], c.works)
 			f.recovers(f.path(string(r.IDs[n]), "x86_64"), r.File(n, "x86_64", "qemu"))
 		})
 	}
@@ -164,24 +178,54 @@ func (e *storeEnv) at(tb testing.TB) *storeEnv {
 // A faultEnv reads while something is wrong.
 type faultEnv struct{ *storeEnv }
 
-// rightOrFails copies an image from dir of the mount. A copy that succeeds is
-// right; one that fails says so in time, and where works is true it may not fail.
+// An attempt is a copy of an image, made while something is wrong.
+type attempt struct {
+	local, original string
+	said            string // by cp and ls
+	err             error  // of cp
+	late            bool   // it did not end in time
+	tree            error  // of ls, meanwhile
+	took            time.Duration
+}
+
+// copy copies an image from a directory of the mount.
+func (f faultEnv) copy(dir, original string) attempt {
+	base := filepath.Base(original)
+	a := attempt{local: filepath.Join(f.dir, "copy-of-"+base), original: original}
+	began := time.Now()
+	a.said, a.late, a.err = f.inTime("cp", filepath.Join(dir, base), a.local)
+	a.took = time.Since(began)
+	// The tree is there, whatever became of the read.
+	out, late, err := f.inTime("ls", "-l", dir)
+	if err == nil && (late || !strings.Contains(out, base)) {
+		err = errors.New("the image is not listed")
+	}
+	a.tree = err
+	return a
+}
+
+// rightOrFailed checks that a copy which succeeded is right, and that one which
+// failed did so in time; where works is true it may not fail.
+func (f faultEnv) rightOrFailed(a attempt, works bool) {
+	f.Helper()
+	f.Logf("%v: %v %s", a.took.Round(time.Millisecond), a.err, a.said)
+	switch {
+	case a.late:
+		f.Errorf("cp does not end within %v", patience)
+	case a.err == nil:
+		f.sh("cmp", a.local, a.original)
+	case works:
+		f.Errorf("cp fails: %v: %s", a.err, a.said)
+	}
+	if a.tree != nil {
+		f.Errorf("ls while the store is in trouble: %v", a.tree)
+	}
+}
+
+// rightOrFails copies, and checks that.
 func (f faultEnv) rightOrFails(dir, original string, works bool) {
 	f.Helper()
-	through, local := filepath.Join(dir, filepath.Base(original)), filepath.Join(f.dir, "copy")
-	began := time.Now()
-	said, err := f.inTime("cp", through, local)
-	f.Logf("%v: %v %s", time.Since(began).Round(time.Millisecond), err, said)
-	switch {
-	case err == nil:
-		f.sh("cmp", local, original)
-	case works:
-		f.Errorf("cp fails: %v: %s", err, said)
-	}
-	// The tree is there, whatever became of the read.
-	if out, err := f.inTime("ls", "-l", dir); err != nil || !strings.Contains(out, filepath.Base(original)) {
-		f.Errorf("ls while the store is in trouble: %v: %s", err, out)
-	}
+	f.rightOrFailed(f.copy(dir, original), works)
 }
 
 // recovers checks that the image can be read now, if need be after the moment that
@@ -189,22 +233,16 @@ func (f faultEnv) rightOrFails(dir, original string, works bool) {
 func (f faultEnv) recovers(dir, original string) {
 	f.Helper()
 	f.eventually("the image is read", time.Minute, func() bool {
-		_, err := f.inTime("cmp", filepath.Join(dir, filepath.Base(original)), original)
-		return err == nil
+		_, late, err := f.inTime("cmp", filepath.Join(dir, filepath.Base(original)), original)
+		return err == nil && !late
 	})
 }
 
-// inTime runs a program that must end in time.
-func (f faultEnv) inTime(name string, args ...string) (string, error) {
-	f.Helper()
+// inTime runs a program that is to end in time; late says that it did not. The error
+// is that of the program.
+func (f faultEnv) inTime(name string, args ...string) (said string, late bool, err error) {
 	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	out, err := f.commandContext(ctx, name, args...).CombinedOutput()
-	if ctx.Err() != nil {
-		f.Fatalf("%s %s does not end within %v", name, strings.Join(args, " "), patience)
-	}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		f.Fatal(err)
-	}
-	return string(out), err
+	return string(out), ctx.Err() != nil, err
 }
