@@ -275,28 +275,3 @@ func TestOneByteReadsOfTheBody(t *testing.T) {
 	defer closeAll(t, b)
 	check(t, b, src.content, 0, src.size)
 }
-
-func TestAnotherVersionEndsTheObject(t *testing.T) {
-	src := &origin{content: content{seed: 12, size: 8 * mib}}
-	c := open(t, blobcache.Config{})
-	b := get(t, c, src.object(), src)
-	defer closeAll(t, b)
-	check(t, b, src.content, 4*mib, 10)
-	src.answer(func(context.Context, request, io.Reader) (io.Reader, error) { return nil, blobcache.ErrChanged })
-	for _, off := range []int64{6 * mib, 4 * mib} { // also what was there
-		if _, err := b.ReadAt(t.Context(), make([]byte, 10), off); !errors.Is(err, blobcache.ErrChanged) {
-			t.Errorf("read at %d: %v", off, err)
-		}
-	}
-	if st := c.State(src.object().ID); st.Present != 0 {
-		t.Errorf("state: %+v", st)
-	}
-	if u := c.Usage(); u.Bytes != 0 || u.Objects != 0 {
-		t.Errorf("usage: %+v", u)
-	}
-	// Whoever opens it anew asks anew.
-	src.answer(nil)
-	again := get(t, c, src.object(), src)
-	defer closeAll(t, again)
-	check(t, again, src.content, 4*mib, 10)
-}
