@@ -85,43 +85,53 @@ func (e *storeEnv) run(args ...string) string {
 	return e.sh(shared.cosafs, append(append([]string{}, e.options...), args...)...)
 }
 
-// serve starts a daemon in the foreground that mounts the stores, and returns when
-// the tree answers. The process is the test's, so that it can be killed without
-// asking anybody for its number.
-func (e *storeEnv) serve() *exec.Cmd {
-	e.Helper()
-	cmd := e.start()
-	e.eventually("the mount answers", time.Minute, e.answers)
-	return cmd
+// A daemon is a mount that the test holds as a process, so that it can be killed
+// without asking anybody for its number.
+type daemon struct {
+	*exec.Cmd
+	gone chan struct{} // closed when the process has ended
+	err  error         // how it ended, once gone
 }
 
-// start starts such a daemon without waiting for it.
-func (e *storeEnv) start() *exec.Cmd {
+// serve starts a daemon that mounts the stores, and returns when the tree answers.
+func (e *storeEnv) serve() *daemon {
+	e.Helper()
+	d := e.start()
+	e.eventually("the mount answers", time.Minute, func() bool { return closed(d.gone) || e.answers() })
+	if closed(d.gone) {
+		e.Fatalf("the daemon ends before it answers: %v", d.err)
+	}
+	return d
+}
+
+// start starts a daemon without waiting for its mount.
+func (e *storeEnv) start() *daemon {
 	e.Helper()
 	args := append(append([]string{}, e.options...), "mount", "--foreground", e.mnt)
-	cmd := exec.Command(shared.cosafs, args...)
-	cmd.Env, cmd.Dir = e.environ, e.dir
+	d := &daemon{Cmd: exec.Command(shared.cosafs, args...), gone: make(chan struct{})}
+	d.Env, d.Dir = e.environ, e.dir
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		e.Fatal(err)
 	}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	d.Stdout, d.Stderr = log, log
+	if err := d.Start(); err != nil {
 		e.Fatal(err)
 	}
 	_ = log.Close() // the daemon has it
-	e.Cleanup(func() { e.end(cmd) })
-	return cmd
+	go func() { d.err = d.Wait(); close(d.gone) }()
+	e.Cleanup(func() { e.end(d) })
+	return d
 }
 
 // end ends a daemon as a user would, or else by force, and takes its mount away.
-func (e *storeEnv) end(cmd *exec.Cmd) {
+func (e *storeEnv) end(d *daemon) {
 	e.Helper()
-	if cmd.ProcessState == nil {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may be gone
-		killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-		if err := cmd.Wait(); err != nil {
-			e.Errorf("the daemon ends with %v", err)
+	if !closed(d.gone) {
+		_ = d.Process.Signal(syscall.SIGTERM) // it may be gone by now
+		killer := time.AfterFunc(20*time.Second, func() { _ = d.Process.Kill() })
+		if <-d.gone; d.err != nil {
+			e.Errorf("the daemon ends with %v", d.err)
 		}
 		killer.Stop()
 	}
@@ -130,6 +140,24 @@ func (e *storeEnv) end(cmd *exec.Cmd) {
 	}
 	if e.Failed() {
 		e.Logf("log of the daemon:\n%s", tail(filepath.Join(e.dir, "log")))
+	}
+}
+
+// kill kills a daemon as the out-of-memory killer does.
+func (e *storeEnv) kill(d *daemon) {
+	e.Helper()
+	if err := d.Process.Kill(); err != nil {
+		e.Fatal(err)
+	}
+	<-d.gone
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -146,15 +174,6 @@ func tail(path string) string {
 func (e *storeEnv) answers() bool {
 	_, _, err := e.try("test", "-s", e.path("builds.json"))
 	return err == nil
-}
-
-// kill kills a daemon as the out-of-memory killer does.
-func (e *storeEnv) kill(cmd *exec.Cmd) {
-	e.Helper()
-	if err := cmd.Process.Kill(); err != nil {
-		e.Fatal(err)
-	}
-	_ = cmd.Wait() // killed
 }
 
 // shows waits until the tree shows so many builds, and until the store is left
@@ -218,11 +237,15 @@ func diskUsage(tb testing.TB, dir string) int64 {
 	return total
 }
 
-// sums gives the sha256 of all files below dir by their path there.
+// sums gives the sha256 of all files below dir by their path there, without those
+// that only a mount has.
 func sums(tb testing.TB, dir string) map[string]string {
 	tb.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == ".cosafs" {
+			return fs.SkipDir
+		}
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
