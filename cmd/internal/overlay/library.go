@@ -38,9 +38,10 @@ func newLibrary(ctx context.Context, top, low half, stores []string) *library {
 		stores: stores, halves: [2]half{top, low}, top: top.Library(), low: low.Library(),
 		seed: maphash.MakeSeed(), next: make(chan struct{}), done: make(chan struct{}),
 	}
-	l.ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l.ctx = ctx
 	l.current()
-	go l.follow(l.ctx)
+	go l.follow(ctx)
 	return l
 }
 

@@ -5,7 +5,6 @@ package stores
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"cosafs/backend"
 	"cosafs/backend/dirstore"
 	"cosafs/backend/s3store"
+	"cosafs/backend/webstore"
 )
 
 // A Config says how to reach stores. What a URL says of itself weighs more.
@@ -48,7 +48,7 @@ func Open(ctx context.Context, url string, cfg Config) (backend.Store, error) {
 	case scheme == "s3":
 		s, err = openS3(ctx, url, cfg)
 	case scheme == "https", scheme == "http":
-		err = fmt.Errorf("%s: %w", url, errors.ErrUnsupported)
+		s, err = webstore.Open(webstore.Config{URL: url, CAFile: cfg.CAFile, Netrc: cfg.Netrc, Bearer: cfg.Bearer, Timeout: cfg.Timeout})
 	default:
 		err = fmt.Errorf("%s: a store is s3://BUCKET/PREFIX, https://HOST/PATH or a directory: %w", url, fs.ErrInvalid)
 	}
