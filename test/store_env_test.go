@@ -97,11 +97,16 @@ type daemon struct {
 func (e *storeEnv) serve() *daemon {
 	e.Helper()
 	d := e.start()
-	e.eventually("the mount answers", time.Minute, func() bool { return closed(d.gone) || e.answers() })
+	e.awaitAnswer(d, time.Minute)
+	return d
+}
+
+func (e *storeEnv) awaitAnswer(d *daemon, limit time.Duration) {
+	e.Helper()
+	e.eventually("the mount answers", limit, func() bool { return closed(d.gone) || e.answers() })
 	if closed(d.gone) {
 		e.Fatalf("the daemon ends before it answers: %v", d.err)
 	}
-	return d
 }
 
 // start starts a daemon without waiting for its mount.

@@ -18,7 +18,7 @@ import (
 // store is given up after [silence], and a request is tried a few times.
 const (
 	patience = 60 * time.Second
-	silence  = "2s"
+	silence  = "1s"
 )
 
 // A trouble is something wrong with a store, and whether a read has to succeed all
