@@ -22,7 +22,8 @@ type library struct {
 	done     chan struct{} // closed when nobody follows the trees any more
 	halves   [2]half
 	top, low vfs.Library
-	stores   []string // names of the stores, as entries say them
+	stores   []string     // names of the stores, as entries say them
+	unasked  func() error // why a store may have what the tree lacks
 	seed     maphash.Seed
 
 	merging sync.Mutex // held while snapshots are merged, which reads the local index only
@@ -33,9 +34,9 @@ type library struct {
 
 var _ vfs.Library = (*library)(nil)
 
-func newLibrary(ctx context.Context, top, low half, stores []string) *library {
+func newLibrary(ctx context.Context, top, low half, stores []string, unasked func() error) *library {
 	l := &library{
-		stores: stores, halves: [2]half{top, low}, top: top.Library(), low: low.Library(),
+		stores: stores, unasked: unasked, halves: [2]half{top, low}, top: top.Library(), low: low.Library(),
 		seed: maphash.MakeSeed(), next: make(chan struct{}), done: make(chan struct{}),
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -51,14 +52,19 @@ func (l *library) close() {
 }
 
 // oneBuild says whether both trees mean the same build by an id: whether they have
-// the same commit, or one of them knows none.
+// the same commit, or one of them has no such build or knows no commit of it.
 func (l *library) oneBuild(build, arch string) bool {
-	top, err := l.halves[0].Commit(l.ctx, build, arch)
-	if err != nil || top == "" {
-		return errors.Is(err, fs.ErrNotExist) || err == nil
+	var commits []string
+	for _, h := range l.halves {
+		commit, err := h.Commit(l.ctx, build, arch)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if commit != "" {
+			commits = append(commits, commit)
+		}
 	}
-	low, err := l.halves[1].Commit(l.ctx, build, arch)
-	return err == nil && (low == "" || low == top)
+	return len(commits) < 2 || commits[0] == commits[1]
 }
 
 // Snapshot implements [vfs.Library].
@@ -85,7 +91,7 @@ func (l *library) Resolve(ctx context.Context, build, arch, name string) (vfs.En
 	low, lowErr := l.low.Resolve(ctx, build, arch, name)
 	switch {
 	case errors.Is(lowErr, fs.ErrNotExist):
-		return top, err
+		return l.doubt(top), err
 	case lowErr != nil:
 		return low, lowErr
 	case err == nil && !stands(top, low):
@@ -94,6 +100,14 @@ func (l *library) Resolve(ctx context.Context, build, arch, name string) (vfs.En
 		low.Source = sourceStores
 	}
 	return low, nil
+}
+
+// doubt notes that what could be made may lie in a store that never answered.
+func (l *library) doubt(top vfs.Entry) vfs.Entry {
+	if why := l.unasked(); why != nil && top.State == materialize.StateBuildable {
+		top.State, top.Reason = materialize.StateUnknown, "a store may have it: "+materialize.OneLine(why.Error())
+	}
+	return top
 }
 
 // final says whether no store is asked for what the build directory has.
@@ -119,8 +133,10 @@ func (l *library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 		return now[slices.IndexFunc(now, func(o vfs.Entry) bool { return o.Name == listFile })], nil
 	case l.stored(e):
 		return l.low.Refresh(ctx, e)
+	case e.Build == "" || e.Build == materialize.Next || e.Kind == "" || final(e):
+		return l.top.Refresh(ctx, e)
 	}
-	return l.top.Refresh(ctx, e)
+	return l.Resolve(ctx, e.Build, e.Arch, e.Name)
 }
 
 // stored says whether an entry is one of the stores'.
@@ -156,6 +172,10 @@ func (l *library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 		return listBlob{bytes.NewReader(l.current().list)}, nil
 	case l.stored(e):
 		return l.low.Open(ctx, e)
+	case e.State == materialize.StateUnknown:
+		if err := l.unasked(); err != nil {
+			return nil, err
+		}
 	}
 	return l.top.Open(ctx, e)
 }

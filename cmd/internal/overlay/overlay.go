@@ -44,7 +44,7 @@ var (
 // needed. The tree closes all three. ctx is of the looks that no caller's context
 // covers.
 func New(ctx context.Context, w *workdir.Workdir, s *stream.Stream, open Opener) *Tree {
-	return &Tree{work: w, stream: s, search: &search{open: open}, lib: newLibrary(ctx, w, s, s.Names())}
+	return &Tree{work: w, stream: s, search: &search{open: open}, lib: newLibrary(ctx, w, s, s.Names(), s.Unasked)}
 }
 
 // Library gives the tree's facts and bytes for doors.

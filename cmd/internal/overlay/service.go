@@ -98,6 +98,9 @@ func (t *Tree) Plan(ctx context.Context, path string) (materialize.Plan, error) 
 	if t.fromStore(ctx, low, lowErr) {
 		return low, nil
 	}
+	if why := t.stream.Unasked(); err == nil && why != nil && top.State == materialize.StateBuildable {
+		top.State, top.Reason = materialize.StateUnknown, "a store may have it: "+materialize.OneLine(why.Error())
+	}
 	return top, err
 }
 
@@ -121,7 +124,10 @@ func (t *Tree) Materialise(ctx context.Context, path string, tell func(materiali
 	if err != nil {
 		return materialize.Result{}, err
 	}
-	if t.fromStore(ctx, p, nil) {
+	switch {
+	case p.State == materialize.StateUnknown && t.stream.Unasked() != nil:
+		return materialize.Result{}, t.stream.Unasked()
+	case t.fromStore(ctx, p, nil):
 		return t.stream.Materialise(ctx, path, tell)
 	}
 	return t.work.Materialise(ctx, path, tell)

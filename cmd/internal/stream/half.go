@@ -2,9 +2,29 @@ package stream
 
 import (
 	"context"
+	"errors"
 
 	"cosafs/index"
 )
+
+// errUnasked is about a store before its first answer.
+var errUnasked = errors.New("it was not asked yet")
+
+// Unasked says why what the tree lacks may be in a store all the same: that store
+// never answered. nil if every store did once.
+func (s *Stream) Unasked() error {
+	f := s.current()
+	for _, src := range s.sources {
+		if !f.synced[src.name].IsZero() {
+			continue
+		}
+		if err := src.silent(); err != nil {
+			return storeFailure("look for it", src, err)
+		}
+		return storeFailure("look for it", src, errUnasked)
+	}
+	return nil
+}
 
 // Names gives the names of the stores, in order of precedence.
 func (s *Stream) Names() []string {
