@@ -12,8 +12,8 @@ import (
 // Bounds of a record, so that a build fits into a transaction. The largest that
 // cosa makes has some sixty images and files.
 const (
-	maxPacked = maxValue / 4 // bytes
-	maxKeys   = 1000
+	maxBytes = maxValue / 4
+	maxKeys  = 1000
 )
 
 // A change is an architecture whose record is to be written.
@@ -29,6 +29,9 @@ type change struct {
 func (s *syncer) record(l *looked) error {
 	s.note(l)
 	b := buildRecord{files: l.files, cleanup: l.cleanup}
+	if len(b.encode()) > maxBytes { // somebody keeps thousands of files beside the architectures
+		b.files = nil
+	}
 	var changes []change
 	for i, arch := range l.arches {
 		c, err := s.changeOf(l, i, arch)
@@ -90,15 +93,14 @@ func (s *syncer) changeOf(l *looked, i int, arch *Arch) (change, error) {
 		arch = &Arch{ID: l.id, Name: name, Dir: dirOf(l.target, i), Problem: "it can't be read: " + oneLine(l.err.Error())}
 	}
 	data := encodeArch(arch)
+	if len(data) > maxBytes || len(archKeys(s.num, 0, arch)) > maxKeys {
+		arch.shrink()
+		data = encodeArch(arch)
+	}
 	if c.old && stampOf(data) == c.head.Stamp {
 		return c, nil
 	}
 	packed, err := pack(data)
-	if err == nil && (len(packed) > maxPacked || len(archKeys(s.num, 0, arch)) > maxKeys) {
-		arch.shrink()
-		data = encodeArch(arch)
-		packed, err = pack(data)
-	}
 	c.arch, c.packed = arch, packed
 	c.head.Head = Head{Name: name, Stamp: stampOf(data), Time: arch.Time}
 	c.head.kinds = 0
@@ -108,11 +110,15 @@ func (s *syncer) changeOf(l *looked, i int, arch *Arch) (change, error) {
 	return c, err
 }
 
-// shrink leaves out what makes a record too large for the index.
+// shrink leaves out what makes a record too large for the index. The version goes,
+// too: meta.json has to be read again to know what was left out.
 func (a *Arch) shrink() {
 	a.Problem = fmt.Sprintf("too much for the index: %d images, %d files", len(a.Images), len(a.Files))
 	a.Images, a.Listed = nil, false
 	a.Files = slices.DeleteFunc(a.Files, func(f File) bool { return !isMeta(f) })
+	for i := range a.Files {
+		a.Files[i].Version = ""
+	}
 }
 
 // lost gives the architectures that the list has no longer.
@@ -143,12 +149,7 @@ func (w *writer) writeBuild(num uint16, t *target, b buildRecord, changes []chan
 			}
 		}
 	}
-	data := b.encode()
-	if len(data) > maxPacked { // somebody keeps thousands of files beside the architectures
-		b.files = nil
-		data = b.encode()
-	}
-	return errors.Join(w.keepCounters(num, counters), w.put(buildKey(num, t.id), data))
+	return errors.Join(w.keepCounters(num, counters), w.put(buildKey(num, t.id), b.encode()))
 }
 
 // writeArch replaces an architecture's record and the keys by which it is found,

@@ -24,7 +24,7 @@ const (
 // Sizes in bytes. The log's files are mapped into memory; writing to one on a
 // full disk would kill the process, hence floor: what a few of them take.
 const (
-	memtable  = 8 << 20
+	memtable  = 4 << 20
 	maxValue  = 512 << 10 // longer values would go to badger's value log, which a crash can falsify
 	chunkSize = 128 << 10
 	floor     = 64 << 20
@@ -35,13 +35,15 @@ const (
 // Writes are not flushed one by one: [Catalog.Sync] flushes when it is done, and
 // after a loss of power the sum tells whether something is missing.
 func tuning(dir string, log *slog.Logger) badger.Options {
-	return badger.LSMOnlyOptions(dir).
+	o := badger.LSMOnlyOptions(dir).
 		WithLogger(logger{log}).WithMetricsEnabled(false).
-		WithMemTableSize(memtable).WithNumMemtables(2).WithValueThreshold(maxValue).WithValueLogFileSize(1 << 20).
+		WithMemTableSize(memtable).WithBaseTableSize(1 << 20).WithNumMemtables(2).WithValueThreshold(maxValue).WithValueLogFileSize(1 << 20).
 		WithCompression(options.None).WithBlockCacheSize(0).WithIndexCacheSize(0). // records are packed; tables are mapped
-		WithNumCompactors(2).WithNumLevelZeroTables(3).WithNumLevelZeroTablesStall(6).
+		WithNumCompactors(2).WithNumLevelZeroTables(5).WithNumLevelZeroTablesStall(10).
 		WithDetectConflicts(false). // one writer at a time
 		WithChecksumVerificationMode(options.OnBlockRead)
+	o.TableSizeMultiplier = 1 // a compaction keeps up to eight buffers of twice a table's size
+	return o
 }
 
 // start opens the database, a new one where there is none that can be used. It ends
