@@ -31,7 +31,7 @@ const (
 )
 
 // tuning gives badger's options: little memory, all values in the tree, so that
-// nothing is ever collected; storage.md's measurements are behind the numbers.
+// nothing is ever collected. TestTenThousandBuilds measures what they cost.
 // Writes are not flushed one by one: [Catalog.Sync] flushes when it is done, and
 // after a loss of power the sum tells whether something is missing.
 func tuning(dir string, log *slog.Logger) badger.Options {
