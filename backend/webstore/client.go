@@ -9,81 +9,58 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
-// dialTimeout is how long a connection may take to come about.
-const dialTimeout = 10 * time.Second
+const (
+	dialTimeout  = 10 * time.Second // for a connection, and for TLS on it
+	maxRedirects = 10               // of one request
+)
 
-// maxRedirects is how far a server may send us on: as net/http's default.
-const maxRedirects = 10
-
-// newClient sets up the connections of one store: through the proxy that the
-// environment names, kept for reuse, and ended when nothing moves.
-func newClient(cfg Config) (*http.Client, error) {
+// newTransport sets up the connections of one store. They are kept for reuse by
+// as many requests as may run at once, and a few more. Each carries one answer at
+// a time (HTTP/1.1): where ranges share one connection, as with HTTP/2, they
+// share its window, and a silent one hides behind the others.
+func newTransport(cfg Config) (*http.Transport, error) {
 	roots, err := authorities(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	return &http.Client{
-		CheckRedirect: follow,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment,
-			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				c, err := dialer.DialContext(ctx, network, addr)
-				if err != nil {
-					return nil, err
-				}
-				return &conn{Conn: c, silence: cfg.Timeout}, nil
-			},
-			TLSClientConfig:     &tls.Config{RootCAs: roots},
-			TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: cfg.Parallel + 4,
-			IdleConnTimeout:     90 * time.Second,
-			// One connection's window would be shared by all ranges.
-			ForceAttemptHTTP2:  false,
-			DisableCompression: true, // ranges are of what is stored
+	dialer := &net.Dialer{Timeout: min(dialTimeout, cfg.Timeout)}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &conn{Conn: c, silence: cfg.Timeout}, nil
 		},
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:   dialTimeout,
+		ResponseHeaderTimeout: cfg.Timeout,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   cfg.Parallel + 4,
+		DisableCompression:    true,
 	}, nil
 }
 
-// errDirectory says that the server has a directory where an object was asked for:
-// it sends on to the same path with a slash.
-var errDirectory = fmt.Errorf("the server has a directory of this name: %w", fs.ErrNotExist)
-
-// follow keeps what a request asks for. Range and conditions go along by
-// themselves; credentials stay with the host that they are for.
-func follow(req *http.Request, via []*http.Request) error {
-	if len(via) >= maxRedirects {
-		return fmt.Errorf("the server sends on more than %d times", maxRedirects)
-	}
-	if last := via[len(via)-1].URL; req.URL.Host == last.Host && req.URL.Path == last.Path+"/" {
-		return errDirectory
-	}
-	if req.URL.Scheme == "http" && via[0].URL.Scheme == "https" {
-		return errors.New("the server sends on from https to http")
-	}
-	if req.URL.Host != via[0].URL.Host {
-		req.Header.Del("Authorization")
-	}
-	return nil
-}
-
-// authorities are those that the system trusts and those in file, nil for the
-// system's alone.
+// authorities gives the system's certificate authorities and those of a file; nil
+// are the system's alone.
 func authorities(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("certificates: %w", err)
+		return nil, fmt.Errorf("certificate authorities: %w", err)
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // the file's alone
+		pool = x509.NewCertPool() // a system without any trusts the file alone
 	}
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%s holds no certificate in PEM form: %w", file, fs.ErrInvalid)
@@ -91,7 +68,7 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// A conn fails when nothing comes for a while.
+// A conn fails when nothing moved for a while.
 type conn struct {
 	net.Conn
 	silence time.Duration
@@ -103,4 +80,55 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.Conn.Read(p)
+}
+
+// Write implements [net.Conn]. A Read that waits beside it, for the answer to what
+// is written, gets the whole time anew.
+func (c *conn) Write(p []byte) (int, error) {
+	if err := c.SetDeadline(time.Now().Add(c.silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// newClient gives a client that logs in at root's server.
+func newClient(tr http.RoundTripper, root *url.URL, login string) *http.Client {
+	if login != "" {
+		tr = &loggedIn{RoundTripper: tr, root: root, login: login}
+	}
+	return &http.Client{Transport: tr, CheckRedirect: follow}
+}
+
+// loggedIn sends credentials to one server only, wherever requests are redirected.
+type loggedIn struct {
+	http.RoundTripper
+	root  *url.URL
+	login string // value of the header
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (l *loggedIn) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == l.root.Scheme && strings.EqualFold(req.URL.Host, l.root.Host) {
+		req = req.Clone(req.Context()) // a RoundTripper must not change what it is given
+		req.Header.Set("Authorization", l.login)
+	}
+	return l.RoundTripper.RoundTrip(req)
+}
+
+// errDirectory means that a server adds a slash to the name asked for: that is how
+// servers say that it is a directory's, and so no object's.
+var errDirectory = fmt.Errorf("the server has a directory of that name: %w", fs.ErrNotExist)
+
+// follow decides on a redirect. The headers that say what is asked for go along.
+func follow(req *http.Request, via []*http.Request) error {
+	switch {
+	case req.URL.Path == via[len(via)-1].URL.Path+"/":
+		return errDirectory
+	case len(via) > maxRedirects:
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	case req.URL.Scheme == "http" && via[0].URL.Scheme == "https":
+		return errors.New("a redirect from https to http, where anybody could change what is read")
+	}
+	req.Header.Del("Referer") // it has the query of the URL, which may be a secret
+	return nil
 }

@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net/http"
-	"strings"
 
 	"cosafs/backend"
 )
 
-// Stat implements [backend.Store]. A server that knows no HEAD is asked for one
-// byte.
+// Stat implements [backend.Store].
 func (s *Store) Stat(ctx context.Context, key backend.Key) (backend.Info, error) {
 	if err := errors.Join(key.Check(), ctx.Err()); err != nil {
 		return backend.Info{}, s.fail("stat", key, err)
@@ -26,70 +23,67 @@ func (s *Store) Stat(ctx context.Context, key backend.Key) (backend.Info, error)
 	return info, nil
 }
 
+// stat asks with HEAD, and where that gives no object, or none with a size, once
+// more with a GET of its first byte. There are servers without HEAD, servers
+// that count nothing for it, and refusals that are no proof of absence: only
+// what a GET says is.
 func (s *Store) stat(ctx context.Context, key backend.Key) (backend.Info, error) {
-	res, err := s.ask(ctx, http.MethodHead, key, "", "")
+	res, err := s.ask(ctx, http.MethodHead, key, nil)
 	if err != nil {
 		return backend.Info{}, err
 	}
-	_ = res.Body.Close() // an answer to HEAD has none
-	if res.StatusCode == http.StatusMethodNotAllowed || res.StatusCode == http.StatusNotImplemented {
-		return s.statByte(ctx, key)
+	leave(res)
+	code := res.StatusCode
+	refused := code >= 400 && code < 500 || code == http.StatusNotImplemented
+	if refused || code == http.StatusOK && res.ContentLength < 1 {
+		return s.statByGet(ctx, key)
 	}
+	return describe(res, key)
+}
+
+// statByGet asks for the first byte of an object. An empty one has none, which some
+// servers refuse and describe no further; so it is asked for as a whole then.
+func (s *Store) statByGet(ctx context.Context, key backend.Key) (backend.Info, error) {
+	res, err := s.ask(ctx, http.MethodGet, key, http.Header{"Range": {"bytes=0-0"}})
+	if err != nil {
+		return backend.Info{}, err
+	}
+	leave(res)
+	if res.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		if res, err = s.ask(ctx, http.MethodGet, key, nil); err != nil {
+			return backend.Info{}, err
+		}
+		leave(res)
+	}
+	return describe(res, key)
+}
+
+// describe reads off an answer what object there is.
+func describe(res *http.Response, key backend.Key) (backend.Info, error) {
 	if err := check(res, key); err != nil {
 		return backend.Info{}, err
 	}
-	if res.ContentLength < 0 {
-		return s.statByte(ctx, key)
-	}
-	return info(res, key, res.ContentLength), nil
-}
-
-// statByte learns what there is from a GET of one byte: its Content-Range tells
-// the size.
-func (s *Store) statByte(ctx context.Context, key backend.Key) (backend.Info, error) {
-	res, err := s.ask(ctx, http.MethodGet, key, "bytes=0-0", "")
+	has, err := spanOf(res)
 	if err != nil {
 		return backend.Info{}, err
 	}
-	defer func() { _ = res.Body.Close() }() // the byte does not matter
-	if err := check(res, key); err != nil && !errors.Is(err, backend.ErrRange) {
-		return backend.Info{}, err
+	info := backend.Info{Key: key, Size: has.size, Version: versionOf(res.Header, has.size)}
+	if info.Version == "" {
+		return backend.Info{}, errNoVersion
 	}
-	size := res.ContentLength
-	if text := res.Header.Get("Content-Range"); text != "" {
-		if _, _, size, err = parseContentRange(text); err != nil {
-			return backend.Info{}, err
-		}
-	}
-	if size < 0 {
-		return backend.Info{}, errors.New("the server does not tell the size")
-	}
-	return info(res, key, size), nil
-}
-
-func info(res *http.Response, key backend.Key, size int64) backend.Info {
-	i := backend.Info{Key: key, Size: size, Version: version(res.Header, size)}
 	if t, err := http.ParseTime(res.Header.Get("Last-Modified")); err == nil {
-		i.ModTime = t
+		info.ModTime = t
 	}
-	return i
-}
-
-// version makes a version of what an answer says: its strong ETag, else date and
-// size, which a weak ETag adds nothing to. "" where there is neither.
-func version(h http.Header, size int64) string {
-	if tag := h.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		return tag
-	}
-	if date := h.Get("Last-Modified"); date != "" {
-		return fmt.Sprintf("%s, %d bytes", date, size)
-	}
-	return ""
+	return info, nil
 }
 
 // Open implements [backend.Store].
 func (s *Store) Open(ctx context.Context, key backend.Key, r backend.Range, version string) (io.ReadCloser, error) {
-	if err := errors.Join(key.Check(), ctx.Err()); err != nil {
+	err := errors.Join(key.Check(), ctx.Err())
+	if err == nil && r.Off < 0 {
+		err = fmt.Errorf("offset %d: %w", r.Off, fs.ErrInvalid)
+	}
+	if err != nil {
 		return nil, s.fail("open", key, err)
 	}
 	body, err := s.open(ctx, key, r, version)
@@ -100,103 +94,80 @@ func (s *Store) Open(ctx context.Context, key backend.Key, r backend.Range, vers
 }
 
 func (s *Store) open(ctx context.Context, key backend.Key, r backend.Range, want string) (io.ReadCloser, error) {
-	if r.Off < 0 {
-		return nil, fmt.Errorf("offset %d: %w", r.Off, fs.ErrInvalid)
-	}
 	if r.Len == 0 {
 		return s.openEmpty(ctx, key, r, want) // HTTP has no way to ask for no bytes
 	}
-	res, err := s.ask(ctx, http.MethodGet, key, rangeHeader(r), want)
+	header := condition(want)
+	if bytes := rangeHeader(r); bytes != "" {
+		header.Set("Range", bytes)
+	}
+	res, err := s.ask(ctx, http.MethodGet, key, header)
 	if err != nil {
 		return nil, err
 	}
-	err = check(res, key)
-	var skip, n int64
+	if res.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		leave(res)
+		return s.openEmpty(ctx, key, r, want)
+	}
+	body, n, err := part(ctx, res, key, r, want)
+	if err != nil {
+		leave(res) // it is not what was asked for
+		return nil, err
+	}
+	return backend.NewBody(ctx, body, n), nil
+}
+
+// part gives the bytes of a range out of an answer, and how many they are.
+func part(ctx context.Context, res *http.Response, key backend.Key, r backend.Range, want string) (io.ReadCloser, int64, error) {
+	if err := check(res, key); err != nil {
+		return nil, 0, err
+	}
+	has, err := spanOf(res)
 	if err == nil {
-		skip, n, err = extent(res, r, want)
+		err = checkVersion(res.Header, has.size, want)
 	}
 	if err != nil {
-		_ = res.Body.Close() // it is not what was asked for
-		if errors.Is(err, backend.ErrRange) {
-			return s.openEmpty(ctx, key, r, want)
-		}
-		return nil, err
+		return nil, 0, err
 	}
-	body := backend.NewBody(ctx, res.Body, skip+n)
-	if _, err := io.CopyN(io.Discard, body, skip); err != nil {
-		return nil, errors.Join(err, body.Close())
+	n, err := r.Within(has.size)
+	if err != nil {
+		return nil, 0, err
 	}
-	return body, nil
+	before, err := has.skip(r.Off, n)
+	return &skipper{ReadCloser: &reader{res.Body, ctx}, before: before}, n, err
 }
 
 // openEmpty gives the body of a range that may be empty, or says that it lies past
 // the end: the answer 416 is the same for both.
 func (s *Store) openEmpty(ctx context.Context, key backend.Key, r backend.Range, want string) (io.ReadCloser, error) {
-	now, err := s.stat(ctx, key)
+	info, err := s.stat(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if want != "" && now.Version != want {
+	if want != "" && info.Version != want {
 		return nil, backend.ErrChanged
 	}
-	n, err := r.Within(now.Size)
+	n, err := r.Within(info.Size)
 	if err != nil {
 		return nil, err
 	}
 	if n != 0 {
-		return nil, fmt.Errorf("the server refuses %d bytes at %d of %d", n, r.Off, now.Size)
+		return nil, fmt.Errorf("the server refuses %d bytes at %d of %d", n, r.Off, info.Size)
 	}
 	return backend.NewBody(ctx, http.NoBody, 0), nil
 }
 
-// rangeHeader gives the Range header, "" for a whole object.
-func rangeHeader(r backend.Range) string {
-	switch {
-	case r.Len < 0 && r.Off == 0:
-		return ""
-	case r.Len < 0:
-		return fmt.Sprintf("bytes=%d-", r.Off)
-	}
-	return fmt.Sprintf("bytes=%d-%d", r.Off, r.Off+min(r.Len-1, math.MaxInt64-r.Off))
+// A reader is an answer's body. Its errors are mishaps, whatever they look like.
+type reader struct {
+	io.ReadCloser
+	ctx context.Context // Open's, which the body belongs to
 }
 
-// extent gives which bytes of an answer are those of r: so many after skipping so
-// many. A server that knows no ranges gives the whole object.
-func extent(res *http.Response, r backend.Range, want string) (skip, n int64, err error) {
-	size, skip := res.ContentLength, r.Off
-	if res.StatusCode == http.StatusPartialContent {
-		var first, last int64
-		first, last, size, err = parseContentRange(res.Header.Get("Content-Range"))
-		if err != nil {
-			return 0, 0, err
-		}
-		if n, err = r.Within(size); err == nil && (first != r.Off || last-first+1 != n) {
-			err = fmt.Errorf("the server gives %q for %d bytes at %d", res.Header.Get("Content-Range"), n, r.Off)
-		}
-		skip = 0
-	} else if size < 0 {
-		return 0, 0, errors.New("the server does not tell the size")
-	} else {
-		n, err = r.Within(size)
+// Read implements [io.Reader].
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server's answer broke off: %w", mishap(r.ctx, err))
 	}
-	if err == nil && want != "" && version(res.Header, size) != want {
-		err = backend.ErrChanged
-	}
-	return skip, n, err
-}
-
-// parseContentRange reads "bytes FIRST-LAST/SIZE" (RFC 9110, 14.4), and "bytes
-// */SIZE", which says that there is nothing.
-func parseContentRange(text string) (first, last, size int64, err error) {
-	if _, err := fmt.Sscanf(text, "bytes */%d", &size); err == nil && size >= 0 {
-		return 0, -1, size, nil
-	}
-	_, err = fmt.Sscanf(text, "bytes %d-%d/%d", &first, &last, &size)
-	if err == nil && (first < 0 || last < first || size <= last) {
-		err = errors.New("it makes no sense")
-	}
-	if err != nil {
-		return 0, 0, 0, fmt.Errorf("content range %q: %w", text, err)
-	}
-	return first, last, size, nil
+	return n, err
 }
