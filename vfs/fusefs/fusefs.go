@@ -58,6 +58,7 @@ type Server struct {
 	fuse    *fuse.Server
 	stats   counters
 	backing backing
+	pruner  *pruner
 
 	releasing sync.Map      // <-chan struct{} -> *handle, see bridge.Release
 	closing   chan struct{} // closed by the first Unmount
@@ -80,7 +81,7 @@ func Mount(ctx context.Context, dir string, tree *vfs.FS, opts Options) (*Server
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{dir: dir, fs: tree, log: log, closing: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{dir: dir, fs: tree, log: log, pruner: newPruner(), closing: make(chan struct{}), done: make(chan struct{})}
 	s.backing.off = opts.NoPassthrough
 	if err := s.start(ctx, opts); err != nil {
 		return nil, fmt.Errorf("mount %s: %w", dir, err)
@@ -118,6 +119,7 @@ func (s *Server) start(ctx context.Context, opts Options) error {
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var watch sync.WaitGroup
 	watch.Go(func() { s.follow(watchCtx, changes, root) })
+	watch.Go(func() { s.pruner.run(watchCtx, &root.Inode) })
 	go func() {
 		defer close(s.done)
 		s.fuse.Serve()

@@ -44,6 +44,9 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 		return nil, d.s.errno("lookup", err)
 	}
 	fillEntry(out, a)
+	if d.IsRoot() {
+		d.s.pruner.saw(name)
+	}
 	return d.NewInode(ctx, d.s.wrap(n, a), stable(a)), 0
 }
 
