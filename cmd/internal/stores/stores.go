@@ -5,12 +5,11 @@ package stores
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"cosafs/backend"
@@ -18,6 +17,9 @@ import (
 	"cosafs/backend/s3store"
 	"cosafs/backend/webstore"
 )
+
+// forms are what a store may be called.
+const forms = "a store is s3://BUCKET/PREFIX, https://HOST/PATH, file:///PATH or a directory, the one that holds builds.json"
 
 // A Config says how to reach stores. What a URL says of itself weighs more.
 type Config struct {
@@ -28,29 +30,36 @@ type Config struct {
 	Anonymous, PathStyle      bool
 	SinglePublisher           bool // accept a store that ignores conditions
 
-	CAFile        string // PEM file of authorities to trust as well as the system's
-	Netrc, Bearer string // credentials for https
-	Timeout       time.Duration
-	Retry         backend.Policy
+	CAFile string // PEM file of authorities to trust as well as the system's
+	// Netrc is the file with passwords for https; "" = the one that NETRC names in the
+	// environment, else ~/.netrc if it can be read.
+	Netrc   string
+	Bearer  string // token for https; it is sent to each such store's own host
+	Timeout time.Duration
+	Retry   backend.Policy // of stores that are reached over a network
 }
 
-// Open opens the store at url and asks it nothing. What fails by mishap there is
-// tried again. A URL that can't be understood is fs.ErrInvalid.
+// Open opens the store at url and asks it nothing. Slashes at the end and the name
+// builds.json are taken off; a working directory stands for its builds. What
+// fails by mishap in a store that is far is tried again.
+//
+// A URL that can't be understood is fs.ErrInvalid, a directory that is not there
+// fs.ErrNotExist. No error repeats a password.
 func Open(ctx context.Context, url string, cfg Config) (backend.Store, error) {
-	url = trim(url)
+	p, err := parse(url)
+	if err != nil {
+		return nil, err
+	}
 	var s backend.Store
-	var err error
-	switch scheme, rest, ok := strings.Cut(url, "://"); {
-	case !ok:
-		return openDir(url)
-	case scheme == "file":
-		return openDir(rest)
-	case scheme == "s3":
-		s, err = openS3(ctx, url, cfg)
-	case scheme == "https", scheme == "http":
-		s, err = webstore.Open(webstore.Config{URL: url, CAFile: cfg.CAFile, Netrc: cfg.Netrc, Bearer: cfg.Bearer, Timeout: cfg.Timeout})
+	switch p.scheme {
+	case "file":
+		return openDir(p.rest)
+	case "s3":
+		s, err = openS3(ctx, p, cfg)
+	case "https", "http":
+		s, err = openWeb(p, cfg)
 	default:
-		err = fmt.Errorf("%s: a store is s3://BUCKET/PREFIX, https://HOST/PATH or a directory: %w", url, fs.ErrInvalid)
+		err = fmt.Errorf("%s: %s: %w", p.name(""), forms, fs.ErrInvalid)
 	}
 	if err != nil {
 		return nil, err
@@ -58,23 +67,42 @@ func Open(ctx context.Context, url string, cfg Config) (backend.Store, error) {
 	return backend.Retry(s, cfg.Retry), nil
 }
 
-func openS3(ctx context.Context, url string, cfg Config) (backend.Store, error) {
-	c, err := s3store.ParseURL(url)
+func openS3(ctx context.Context, p place, cfg Config) (backend.Store, error) {
+	c, err := s3store.ParseURL(p.String())
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		own  *string
-		from string
-	}{{&c.Endpoint, cfg.Endpoint}, {&c.Region, cfg.Region}, {&c.Profile, cfg.Profile}, {&c.CAFile, cfg.CAFile}, {&c.Checksum, cfg.Checksum}} {
-		if *f.own == "" {
-			*f.own = f.from
-		}
-	}
+	c.Endpoint, c.Region, c.Profile = cmp.Or(c.Endpoint, cfg.Endpoint), cmp.Or(c.Region, cfg.Region), cmp.Or(c.Profile, cfg.Profile)
+	c.CAFile, c.Checksum = cmp.Or(c.CAFile, cfg.CAFile), cmp.Or(c.Checksum, cfg.Checksum)
 	c.ConfigFile, c.ACL, c.StatePrefix, c.Journal = cfg.AWSConfigFile, cfg.ACL, cfg.StatePrefix, cfg.JournalDir
 	c.Anonymous, c.PathStyle = c.Anonymous || cfg.Anonymous, c.PathStyle || cfg.PathStyle
 	c.SinglePublisher, c.Timeout = cfg.SinglePublisher, cfg.Timeout
 	return s3store.Open(ctx, c)
+}
+
+func openWeb(p place, cfg Config) (backend.Store, error) {
+	return webstore.Open(webstore.Config{
+		URL: p.String(), CAFile: cfg.CAFile, Netrc: cmp.Or(cfg.Netrc, usualNetrc()), Bearer: cfg.Bearer, Timeout: cfg.Timeout,
+	})
+}
+
+// usualNetrc gives the file of passwords that curl --netrc-optional reads, "" if
+// there is none.
+func usualNetrc() string {
+	if named := os.Getenv("NETRC"); named != "" {
+		return named
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "" // a service without a home
+	}
+	file := filepath.Join(home, ".netrc")
+	f, err := os.Open(file)
+	if err != nil {
+		return "" // none, or not ours
+	}
+	_ = f.Close() // read only
+	return file
 }
 
 // openDir opens a directory of builds, or the one in a working directory.
@@ -83,42 +111,12 @@ func openDir(dir string) (backend.Store, error) {
 	if st, err := os.Stat(builds); err == nil && st.IsDir() {
 		dir = builds
 	}
-	return dirstore.Open(dirstore.Config{Dir: dir})
-}
-
-// trim takes off what people copy along: slashes at the end, and builds.json.
-func trim(url string) string {
-	url, query, found := strings.Cut(url, "?")
-	url = strings.TrimRight(url, "/")
-	url = strings.TrimRight(strings.TrimSuffix(url, "/builds.json"), "/")
-	if found {
-		return url + "?" + query
+	s, err := dirstore.Open(dirstore.Config{Dir: dir})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; %s", err, forms)
 	}
-	return url
-}
-
-// Name is a store as people see it and as it is told from others: the URL without
-// credentials and without what only says how to get there, but with the S3 server
-// if it isn't AWS: its own, or the one given.
-func Name(store, endpoint string) string {
-	store = trim(store)
-	u, err := url.Parse(store)
-	if err != nil || u.Scheme == "" || u.Scheme == "file" {
-		return absolute(strings.TrimPrefix(store, "file://"))
-	}
-	endpoint = cmp.Or(u.Query().Get("endpoint"), endpoint)
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	if u.Scheme == "s3" && endpoint != "" {
-		u.RawQuery = url.Values{"endpoint": {endpoint}}.Encode()
-	}
-	return u.String()
-}
-
-// absolute makes a directory's name the same from wherever it is said.
-func absolute(dir string) string {
-	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return dir // no current directory
+		return nil, err
 	}
-	return abs
+	return s, nil
 }
