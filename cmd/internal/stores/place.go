@@ -85,33 +85,37 @@ func (p place) String() string { return p.scheme + "://" + p.rest + p.query }
 // if it isn't AWS: its own, or the one given. A directory's name is its absolute
 // path. What can't be opened has a name as well.
 func Name(store, endpoint string) string {
-	p, err := parse(store)
-	if err != nil {
-		return withoutSecrets(store)
+	if p, err := parse(store); err == nil {
+		if name, ok := p.name(endpoint); ok {
+			return name
+		}
 	}
-	return p.name(endpoint)
+	if short := withoutSecrets(store); short != store {
+		return Name(short, endpoint)
+	}
+	return store
 }
 
-func (p place) name(endpoint string) string {
+// name gives the name of a place that is a directory or a URL.
+func (p place) name(endpoint string) (string, bool) {
 	if p.scheme == "file" {
-		return absolute(p.rest)
+		return absolute(p.rest), true
 	}
 	u, err := url.Parse(p.scheme + "://" + p.rest)
 	if err != nil || u.Hostname() == "" {
-		return withoutSecrets(p.String())
+		return "", false
 	}
-	name := public(u)
 	if p.scheme != "s3" {
-		return name
+		return public(u), true
 	}
 	if q, err := url.ParseQuery(strings.TrimPrefix(p.query, "?")); err == nil && q.Get("endpoint") != "" {
 		endpoint = q.Get("endpoint")
 	}
 	if endpoint == "" {
-		return name
+		return public(u), true
 	}
 	// Colons and slashes need no escaping in a query, and are easier to read.
-	return name + "?endpoint=" + strings.NewReplacer("%3A", ":", "%2F", "/").Replace(url.QueryEscape(Name(endpoint, "")))
+	return public(u) + "?endpoint=" + strings.NewReplacer("%3A", ":", "%2F", "/").Replace(url.QueryEscape(Name(endpoint, ""))), true
 }
 
 // public gives a URL without what must not be shown, in one form for all ways to

@@ -46,7 +46,7 @@ func TestName(t *testing.T) {
 
 // A name is its own name, whatever it is of.
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"https://u:p@h:443/p?t#f", "s3://b/p?endpoint=http://h", "file:///a%2Fb", "h/builds.json", "https://h/builds.json/%62uilds.json/", "https://", "https://:443", "://"} {
+	for _, s := range []string{"https://u:p@h:443/p?t#f", "s3://b/p?endpoint=http://h", "file:///a%2Fb", "h/builds.json", "https://h/builds.json/%62uilds.json/", "https://", "https://:443", "://", "A:// 0\x000@00\xa5\xb4)w00", "s3://a@b/ü"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, url string) {

@@ -59,7 +59,7 @@ func Open(ctx context.Context, url string, cfg Config) (backend.Store, error) {
 	case "https", "http":
 		s, err = openWeb(p, cfg)
 	default:
-		err = fmt.Errorf("%s: %s: %w", p.name(""), forms, fs.ErrInvalid)
+		err = fmt.Errorf("%s: %s: %w", Name(url, ""), forms, fs.ErrInvalid)
 	}
 	if err != nil {
 		return nil, err
