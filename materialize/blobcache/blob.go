@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+
+	"cosafs/materialize"
 )
 
 // piece is how many bytes of an object a read waits for at once, and so keeps from
@@ -15,8 +17,9 @@ const piece = 1 << 20
 
 // A Blob is an open object. It is safe for concurrent use.
 type Blob struct {
-	o      *object
-	reader reader
+	o       *object
+	reader  reader
+	strikes int // the object's when it was opened
 
 	mu     sync.Mutex
 	closed bool
@@ -25,7 +28,7 @@ type Blob struct {
 
 // newBlob gives a blob that takes over one acquire of the object.
 func newBlob(o *object) *Blob {
-	b := &Blob{o: o}
+	b := &Blob{o: o, strikes: o.struck()}
 	b.reader.o, b.reader.jumps = o, &strides{o: o}
 	return b
 }
@@ -36,7 +39,8 @@ func (b *Blob) Size() int64 { return b.o.want.Size }
 // ReadAt follows [io.ReaderAt], but ends with ctx's cause when ctx does. It waits
 // for what is not there yet, and gives the origin's error where that fails, once;
 // a later read tries again. After ErrChanged and ErrCorrupt the blob gives nothing
-// else any more.
+// else any more. The read that reaches the end waits until the sha256 of the whole
+// is checked, if the whole is there: who read it all knows that it was right.
 func (b *Blob) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if err := b.usable(off); err != nil {
 		return 0, err
@@ -50,10 +54,28 @@ func (b *Blob) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		}
 		n += len(part)
 	}
+	if end == b.Size() {
+		if err := b.o.settled(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if err := b.right(); err != nil {
+		return 0, err
+	}
 	if n < len(p) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// right fails once the whole of which the blob gave parts turned out to be wrong,
+// though it is fetched again: what was read is wrong for good.
+func (b *Blob) right() error {
+	if b.o.struck() == b.strikes {
+		return nil
+	}
+	return materialize.Fail(materialize.ClassConfig, "read "+b.o.want.Name, "open it again: it is fetched once more",
+		fmt.Errorf("what was read of it does not have the recorded sha256: %w", ErrCorrupt))
 }
 
 func (b *Blob) usable(off int64) error {

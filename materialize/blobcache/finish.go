@@ -1,6 +1,7 @@
 package blobcache
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -26,8 +27,8 @@ func (o *object) finish() {
 	err := o.verify()
 	o.mu.Lock()
 	o.checking = false
+	o.lookAgain()
 	if err == nil {
-		o.lookAgain()
 		o.finishWhenAll() // join may have brought another sha256 meanwhile
 	}
 	o.mu.Unlock()
@@ -129,7 +130,7 @@ func (o *object) digestInto(h hash.Hash) error {
 // first time it is fetched again, whoever waits for it.
 func (o *object) strike(got, want string) error {
 	failure := corruptFailure(o.want.Name, got, want)
-	if o.strikes++; o.strikes > 1 {
+	if o.countStrike() > 1 {
 		o.cache.spoil(o, failure)
 		return nil
 	}
@@ -146,6 +147,34 @@ func (o *object) strike(got, want string) error {
 		o.cache.rest(o.entry)
 	}
 	return nil
+}
+
+// countStrike counts, and so ends the blobs that gave bytes of the wrong whole.
+func (o *object) countStrike() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.strikes++
+	return o.strikes
+}
+
+// settled waits, for a reader who came to the end, until it is known whether what
+// was read is right. A reader who left parts out waits for nothing.
+func (o *object) settled(ctx context.Context) error {
+	w := o.enlist(0, 0) // told when the checking ends
+	defer o.leave(w)
+	for {
+		o.mu.Lock()
+		checking, failure := o.checking, o.failure
+		o.mu.Unlock()
+		if failure != nil || !checking {
+			return failure
+		}
+		select {
+		case <-w.ready:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // refetch brings the whole once more.

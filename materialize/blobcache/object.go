@@ -141,6 +141,13 @@ func (o *object) usable() error {
 	return o.failure
 }
 
+// struck says how often the whole was wrong as it came.
+func (o *object) struck() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.strikes
+}
+
 func (o *object) enlist(lo, hi int) *waiter {
 	w := &waiter{lo: lo, hi: hi, ready: make(chan error, 1)}
 	o.mu.Lock()

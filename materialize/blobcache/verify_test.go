@@ -94,6 +94,32 @@ func TestWrongBytesTwiceAreAFailure(t *testing.T) {
 	}
 }
 
+// Who reads all of a file knows in the end whether it was right: the last read
+// fails if it wasn't, though the whole is fetched again and right for the next.
+func TestReaderToTheEndHearsOfWrongBytes(t *testing.T) {
+	src := &origin{content: content{seed: 107, size: 3*mib + 5}}
+	want := src.object()
+	want.SHA256 = src.sha256()
+	spoiling(src, 1)
+	c := open(t, blobcache.Config{})
+	b := get(t, c, want, src)
+	defer closeAll(t, b)
+	p := make([]byte, mib)
+	var err error
+	for off := int64(0); off < src.size && err == nil; off += mib {
+		_, err = b.ReadAt(t.Context(), p[:min(mib, src.size-off)], off)
+	}
+	if !errors.Is(err, blobcache.ErrCorrupt) {
+		t.Errorf("the last read: %v; want ErrCorrupt", err)
+	}
+	if _, err := b.ReadAt(t.Context(), p, 0); !errors.Is(err, blobcache.ErrCorrupt) {
+		t.Errorf("a read after it: %v; want ErrCorrupt", err)
+	}
+	again := get(t, c, want, src)
+	defer closeAll(t, again)
+	check(t, again, src.content, 0, src.size)
+}
+
 // TestSequentialReaderCompletes: who reads all of a file makes it complete, though
 // nobody asked for that.
 func TestSequentialReaderCompletes(t *testing.T) {

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	fusenode "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"cosafs/materialize"
 	"cosafs/vfs"
 )
 
@@ -24,6 +27,9 @@ type fileNode struct {
 	// sizeless: the kernel was told size 0 for lack of a better one, and nobody
 	// corrected it yet.
 	sizeless atomic.Bool
+	// unsure: the kernel may have bytes that nobody has checked, as they came before
+	// the file was complete. wrong: it has bytes that turned out to be wrong.
+	unsure, wrong atomic.Bool
 }
 
 var (
@@ -70,8 +76,9 @@ func (f *fileNode) Open(ctx context.Context, flags uint32) (fusenode.FileHandle,
 	if f.sizeless.Load() {
 		f.tellSize(patient, h)
 	}
-	if h.pass {
-		return h, 0, 0
+	unsure := f.unsure.Swap(h.local == nil)
+	if h.pass || f.wrong.Swap(false) || unsure && h.local != nil {
+		return h, 0, 0 // what the kernel has is dropped
 	}
 	return h, fuse.FOPEN_KEEP_CACHE, 0
 }
@@ -114,6 +121,31 @@ type handle struct {
 	blob  vfs.Blob
 	local *os.File // the same bytes in a file, nil if there is none; the blob's
 	pass  bool     // the kernel reads the file itself
+
+	refusal refusal
+}
+
+// A refusal is a failed read that answers others for a moment. When the read of
+// a few pages fails, the kernel asks for each of them again: each would wait
+// as long as the first, and a program would wait for them all.
+type refusal struct {
+	mu    sync.Mutex
+	errno syscall.Errno // guarded by mu
+	until time.Time     // guarded by mu
+}
+
+const refusalTime = time.Second
+
+func (r *refusal) set(errno syscall.Errno) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errno, r.until = errno, time.Now().Add(refusalTime)
+}
+
+func (r *refusal) fresh() (syscall.Errno, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.errno, time.Now().Before(r.until)
 }
 
 var (
@@ -139,16 +171,32 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	if h.local != nil {
 		return fuse.ReadResultFd(h.local.Fd(), off, want), 0
 	}
+	if errno, fresh := h.refusal.fresh(); fresh {
+		return nil, errno
+	}
 	patient, stop := h.n.s.patient(ctx)
 	defer stop()
 	n, err := h.blob.ReadAt(patient, dest[:want], off)
 	if n < want {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, h.n.s.errno("read", err)
+		return nil, h.failed(err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// failed translates what ended a read. One that was given up by its own caller
+// says nothing about others.
+func (h *handle) failed(err error) syscall.Errno {
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	errno := h.n.s.errno("read", err)
+	if errors.Is(err, materialize.ErrCorrupt) {
+		h.n.wrong.Store(true)
+	}
+	if !errors.Is(err, errDying) {
+		h.refusal.set(errno)
+	}
+	return errno
 }
 
 // Lseek answers SEEK_DATA and SEEK_HOLE from the local file; where there is
