@@ -121,9 +121,9 @@ var errDirectory = fmt.Errorf("the server has a directory of that name: %w", fs.
 
 // follow decides on a redirect. The headers that say what is asked for go along.
 func follow(req *http.Request, via []*http.Request) error {
-	switch {
-	case req.URL.Path == via[len(via)-1].URL.Path+"/":
-		return errDirectory
+	switch last := via[len(via)-1].URL; {
+	case req.URL.Path == last.Path+"/" && req.URL.Scheme == last.Scheme && req.URL.Host == last.Host && req.URL.RawQuery == last.RawQuery:
+		return errDirectory // anything else may be a way to log in
 	case len(via) > maxRedirects:
 		return fmt.Errorf("more than %d redirects", maxRedirects)
 	case req.URL.Scheme == "http" && via[0].URL.Scheme == "https":

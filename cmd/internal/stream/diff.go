@@ -60,7 +60,7 @@ func (s *Stream) Side(ctx context.Context, id, arch string) (Side, error) {
 	if err != nil {
 		return Side{}, s.explainBuild(id, arch, err)
 	}
-	data, err := s.readAll(ctx, rec, "meta.json")
+	data, err := s.readAll(ctx, rec, metaFile)
 	if err != nil {
 		return Side{}, err
 	}

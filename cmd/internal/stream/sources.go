@@ -17,6 +17,9 @@ import (
 // listFile is the list of a store's builds.
 const listFile = "builds.json"
 
+// metaFile describes a build of an architecture.
+const metaFile = "meta.json"
+
 // maxDocument bounds what is read into memory as a document, in bytes. The
 // largest that cosa writes, a builds.json of ten thousand builds, has 3 MB.
 const maxDocument = 64 << 20
@@ -27,6 +30,8 @@ type source struct {
 	store   backend.Store
 	offline bool
 	least   int // builds to look at again at each sync
+
+	listed sync.Map // backend.Key -> backend.Info: of meta.json files, during a sync
 
 	mu      sync.Mutex // guards the fields below; never held while the store is asked
 	last    asking
@@ -68,6 +73,9 @@ func (s *source) Files(ctx context.Context, id string) ([]catalog.File, error) {
 		}
 		if name, ok := strings.CutPrefix(string(info.Key), id+"/"); ok {
 			files = append(files, fileOf(name, info))
+			if info.Key.Base() == metaFile && info.Version != "" {
+				s.listed.Store(info.Key, info)
+			}
 		}
 	}
 	return files, nil
@@ -83,7 +91,7 @@ const rereads = 3
 // document gives a document, or no bytes if it is still the known version.
 func (s *source) document(ctx context.Context, key backend.Key, name, known string) (data []byte, f catalog.File, err error) {
 	for range rereads {
-		info, err := s.store.Stat(ctx, key)
+		info, err := s.describe(ctx, key)
 		if err != nil {
 			return nil, catalog.File{}, err
 		}
@@ -97,6 +105,18 @@ func (s *source) document(ctx context.Context, key backend.Key, name, known stri
 		}
 	}
 	return nil, f, fmt.Errorf("%s: replaced again and again while it was read: %w", key, backend.ErrChanged)
+}
+
+// describe describes a document, from the list that was read a moment ago where
+// that had it: a request less for each of ten thousand builds. What changed since
+// is found when it is opened.
+func (s *source) describe(ctx context.Context, key backend.Key) (backend.Info, error) {
+	if known, ok := s.listed.LoadAndDelete(key); ok {
+		if info, ok := known.(backend.Info); ok {
+			return info, nil
+		}
+	}
+	return s.store.Stat(ctx, key)
 }
 
 func (s *source) read(ctx context.Context, key backend.Key, info backend.Info) ([]byte, error) {

@@ -84,6 +84,7 @@ func (s *Stream) syncSource(ctx context.Context, src *source, tell func(material
 			tell(materialize.Event{Time: time.Now(), Phase: op, Fraction: fraction(int64(done), int64(total))})
 		},
 	})
+	src.listed.Clear()
 	if err != nil {
 		src.look(looks) // the next one has to
 	}
