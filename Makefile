@@ -15,14 +15,16 @@ DEPS_COMPOSE := dnf rpm createrepo-c ostree
 DEPS_DISK    := supermin qemu-system-x86 qemu-utils linux-image-cloud-amd64 gdisk xfsprogs dosfstools \
                 e2fsprogs mtools grub-pc-bin grub-efi-amd64-bin grub-common
 DEPS_MOUNT   := fuse3
-DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod ca-certificates zstd cpio
-DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev
-DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_DEMO)
+DEPS_STORE   := ca-certificates xz-utils gpgv
+DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod zstd cpio
+DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev \
+                nginx-light rclone s3fs awscli gnupg
+DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_STORE) $(DEPS_DEMO)
 
 # No test may be skipped for want of a tool.
 REQUIRE := all
 
-.PHONY: build test test-short lint fmt fuzz bench demo check clean deps deps-test man
+.PHONY: build test test-short lint fmt fuzz bench bench-stores demo check clean deps deps-test man
 
 build: ## the program, static, in bin/
 	@command -v $(GO) >/dev/null || { echo "cosafs is built with Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
@@ -63,6 +65,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 bench: deps-test build ## ratios against a native read and against the bare scripts, in one run
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
+
+bench-stores: deps-test build ## reading stores: ratios against raw ranged GETs, rclone and s3fs, in one run
+	$(GO) test -run '^$$' -bench '^BenchmarkStores' -benchtime 1x -timeout 60m ./test/bench
 
 demo: deps build ## from nothing to a booted image; look around in demo/ afterwards
 	$(GO) run ./test/demo -cosafs $(BIN)/cosafs -dir demo
