@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// spoilTime is how long an object that has the wrong bytes at its origin is not
-// fetched again. Its origin is not expected to change it: another version has
-// another ID.
-const spoilTime = 10 * time.Minute
+// spoilTime is how long an object that came with wrong bytes twice is not fetched
+// again. Not for long: the bytes may be right in the store and wrong on their way.
+const spoilTime = 30 * time.Second
 
 // A spoil is the error of an object that has the wrong bytes.
 type spoil struct {
