@@ -33,6 +33,10 @@ func (p *program) mountCommand() *cli.Command {
 			if err := wantArgs(c, 1, 1); err != nil {
 				return err
 			}
+			sideBySide := c.Bool("side-by-side")
+			if sideBySide && (c.Bool("foreground") || !p.storesOnly()) {
+				return usagef("mount", "--side-by-side is for stores alone, and not for --foreground: each store has a daemon of its own")
+			}
 			if err := p.checkHome(); err != nil {
 				return err
 			}
@@ -44,9 +48,7 @@ func (p *program) mountCommand() *cli.Command {
 				return hintf(err, "mkdir -p %s", c.Args().First())
 			}
 			req := webui.MountRequest{Dir: dir, AllowOther: c.Bool("allow-other"), ShowAll: c.Bool("show-all")}
-			switch sideBySide := c.Bool("side-by-side"); {
-			case sideBySide && (c.Bool("foreground") || !p.storesOnly()):
-				return usagef("mount", "--side-by-side is for stores alone, and not for --foreground: each store has a daemon of its own")
+			switch {
 			case sideBySide:
 				return p.mountSideBySide(c.Context, req)
 			case c.Bool("foreground"):

@@ -170,7 +170,10 @@ func (o *object) settled(ctx context.Context) error {
 			return failure
 		}
 		select {
-		case <-w.ready:
+		case err := <-w.ready:
+			if err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

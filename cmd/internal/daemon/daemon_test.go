@@ -19,7 +19,7 @@ import (
 
 // backend is a Backend with as many running jobs as it is told.
 type backend struct {
-	webui.Keeper // nobody asks
+	webui.Keeper  // nobody asks
 	webui.Service // nil: what is not below must not be called
 
 	mu     sync.Mutex
