@@ -67,6 +67,7 @@ func (p *program) configure(c *cli.Context) error {
 	cfg := Config{JSON: c.Bool("json"), Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose"), given: map[string]string{}}
 	for _, s := range settings() {
 		value, from := p.value(c, file, s)
+		value = s.absolute(value)
 		if err := s.set(&cfg, value); err != nil {
 			return usagef("", "%s: %v", from, err)
 		}

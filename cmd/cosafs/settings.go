@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ type setting struct {
 	name, usage, fallback string
 	aliases               []string
 	form                  form
+	path                  bool // it names files, which may be relative to the current directory
 	set                   func(c *Config, value string) error
 }
 
@@ -57,6 +59,29 @@ func (s setting) flagValue(c *cli.Context) string {
 	}
 }
 
+// absolute gives a value that means the same in another directory: a daemon works
+// in one of its own.
+func (s setting) absolute(value string) string {
+	if !s.path || value == "" {
+		return value
+	}
+	all := []string{value}
+	if s.form == words {
+		all = strings.Fields(value)
+	}
+	for i, v := range all {
+		label, place := cutLabel(v)
+		if abs, err := filepath.Abs(place); err == nil && !strings.Contains(place, "://") {
+			place = abs
+		}
+		if label != "" {
+			place = label + "=" + place
+		}
+		all[i] = place
+	}
+	return strings.Join(all, " ")
+}
+
 // args spells a value as options.
 func (s setting) args(value string) []string {
 	switch s.form {
@@ -93,7 +118,7 @@ func settings() []setting {
 			set: func(c *Config, v string) error { return setDuration(&c.LockWait, v) }},
 		{name: "container", usage: "compose with rpm-ostree of container image `IMAGE`, by podman",
 			set: func(c *Config, v string) error { c.Container = v; return nil }},
-		{name: "store", form: words, usage: "show builds of `URL`, too: s3://BUCKET/PREFIX, https://HOST/PATH, a directory; the first that has a build gives it",
+		{name: "store", form: words, path: true, usage: "show builds of `URL`, too: s3://BUCKET/PREFIX, https://HOST/PATH, a directory; the first that has a build gives it",
 			set: func(c *Config, v string) error { return setStores(c, v) }},
 		{name: "offline", form: yesno, usage: "ask no store: what is in the cache can be read",
 			set: func(c *Config, v string) error { return setBool(&c.Offline, v) }},
@@ -107,11 +132,11 @@ func settings() []setting {
 			set: func(c *Config, v string) error { return setDuration(&c.Timeout, v) }},
 		{name: "endpoint-url", usage: "S3 is at `URL` (default: what the AWS configuration says)",
 			set: func(c *Config, v string) error { c.Endpoint = v; return nil }},
-		{name: "aws-config-file", usage: "read AWS settings from `FILE`",
+		{name: "aws-config-file", path: true, usage: "read AWS settings from `FILE`",
 			set: func(c *Config, v string) error { c.AWSConfig = v; return nil }},
 		{name: "anonymous", form: yesno, usage: "ask S3 without credentials",
 			set: func(c *Config, v string) error { return setBool(&c.Anonymous, v) }},
-		{name: "ca", usage: "trust the certificates in `FILE`, too",
+		{name: "ca", path: true, usage: "trust the certificates in `FILE`, too",
 			set: func(c *Config, v string) error { c.CA = v; return nil }},
 	}
 }

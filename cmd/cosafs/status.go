@@ -66,8 +66,9 @@ func (p *program) askStatus(ctx context.Context, s webui.Service) (statusReport,
 // statusText describes the status for people, one thing a line.
 func statusText(r statusReport) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Workdir: %s\n", r.Workdir)
-	fmt.Fprintf(&b, "Engine:  %s\n", r.Engine)
+	if r.Workdir != "" {
+		fmt.Fprintf(&b, "Workdir: %s\nEngine:  %s\n", r.Workdir, r.Engine)
+	}
 	if r.Daemon {
 		fmt.Fprintf(&b, "Daemon:  pid %d, version %s, since %s\n", r.PID, r.Version, r.Started.Format(time.DateTime))
 	} else {
@@ -76,10 +77,29 @@ func statusText(r statusReport) string {
 	for _, dir := range r.Mounts {
 		fmt.Fprintf(&b, "Mount:   %s\n", dir)
 	}
+	for _, s := range r.Stores {
+		fmt.Fprintf(&b, "Store:   %s\n", storeLine(s))
+	}
+	if c := r.Cache; c != nil {
+		fmt.Fprintf(&b, "Cache:   %s of %s, %s pinned, %d files\n", size(c.Bytes), size(c.Quota), size(c.Pinned), c.Objects)
+	}
 	for _, j := range r.Jobs {
 		fmt.Fprintf(&b, "Job:     %s\n", jobLine(j))
 	}
 	return b.String()
+}
+
+// storeLine says what is known of a store, and how asking it went.
+func storeLine(s webui.StoreStatus) string {
+	asked := "never answered"
+	if !s.Synced.IsZero() {
+		asked = "asked " + s.Synced.Local().Format(time.DateTime)
+	}
+	line := fmt.Sprintf("%s: %d builds, %s", s.Name, s.Builds, asked)
+	if s.Problem != "" {
+		line += ": " + s.Problem
+	}
+	return line
 }
 
 // jobLine describes a job in one line.

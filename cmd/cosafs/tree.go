@@ -30,6 +30,8 @@ type tree interface {
 	Library() vfs.Library
 	// Watch follows what changes, until ctx ends.
 	Watch(ctx context.Context)
+	// Asked is closed when every store was asked once.
+	Asked() <-chan struct{}
 }
 
 var (

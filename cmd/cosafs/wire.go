@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"cosafs/cmd/internal/daemon"
 	"cosafs/cmd/internal/workdir"
@@ -56,6 +57,10 @@ type watched struct {
 	watch sync.WaitGroup
 }
 
+// firstAnswer is how long a mount waits for what stores have, so that who mounts
+// and looks sees it. The first look at thousands of builds takes longer.
+const firstAnswer = 5 * time.Second
+
 // openWatched opens the tree for a daemon.
 func (p *program) openWatched(ctx context.Context, log *slog.Logger) (*watched, error) {
 	t, err := p.open(ctx, log)
@@ -65,6 +70,13 @@ func (p *program) openWatched(ctx context.Context, log *slog.Logger) (*watched, 
 	w := &watched{tree: t}
 	ctx, w.stop = context.WithCancel(ctx)
 	w.watch.Go(func() { t.Watch(ctx) })
+	first := time.NewTimer(firstAnswer)
+	defer first.Stop()
+	select {
+	case <-t.Asked():
+	case <-first.C:
+	case <-ctx.Done():
+	}
 	return w, nil
 }
 

@@ -49,6 +49,13 @@ func (a *Alone) Sync(context.Context, func(materialize.Event)) error { return er
 // Pin implements [webui.Keeper]: nothing is cached.
 func (a *Alone) Pin(_ context.Context, path string, _ bool) error { return errNoStores("pin " + path) }
 
+// Asked is closed from the beginning: there is no store.
+func (a *Alone) Asked() <-chan struct{} {
+	asked := make(chan struct{})
+	close(asked)
+	return asked
+}
+
 // Close closes the index and the build directory.
 func (a *Alone) Close(ctx context.Context) error {
 	return errors.Join(a.search.close(ctx), a.Workdir.Close(ctx))

@@ -59,6 +59,9 @@ func (t *Tree) Watch(ctx context.Context) {
 	both.Wait()
 }
 
+// Asked is closed when every store was asked once.
+func (t *Tree) Asked() <-chan struct{} { return t.stream.Asked() }
+
 // Close ends the jobs of both and waits for them.
 func (t *Tree) Close(ctx context.Context) error {
 	t.lib.close()

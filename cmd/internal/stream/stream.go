@@ -59,7 +59,11 @@ type Stream struct {
 	seen    *seen
 	started time.Time
 	syncing chan struct{} // holds one token: who took it asks the stores
-	again   chan struct{} // tells Watch to ask the stores now; holds one token at most
+	asked   chan struct{} // closed after the first sync
+
+	firstAsked sync.Once // closes asked
+
+	again chan struct{} // tells Watch to ask the stores now; holds one token at most
 
 	refreshing sync.Mutex // one refresh at a time; held while reading the catalog
 
@@ -80,7 +84,10 @@ func Open(ctx context.Context, cfg Config) (*Stream, error) {
 	cfg, err := cfg.complete()
 	s := &Stream{
 		cfg: cfg, started: time.Now(), facts: emptyFacts(), next: make(chan struct{}),
-		syncing: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		syncing: make(chan struct{}, 1), again: make(chan struct{}, 1), asked: make(chan struct{}),
+	}
+	if cfg.Offline {
+		s.firstAsked.Do(func() { close(s.asked) })
 	}
 	for _, src := range cfg.Sources {
 		s.sources = append(s.sources, newSource(src, cfg.Offline))

@@ -69,8 +69,13 @@ func (s *Stream) Sync(ctx context.Context, tell func(materialize.Event)) error {
 		wg.Go(func() { errs[i] = s.syncSource(ctx, src, tell) })
 	}
 	wg.Wait()
+	s.firstAsked.Do(func() { close(s.asked) })
 	return errors.Join(errs...)
 }
+
+// Asked is closed when every store was asked once, whatever it answered. Where
+// none will be, it is closed from the beginning.
+func (s *Stream) Asked() <-chan struct{} { return s.asked }
 
 // syncSource asks one store, and shows what came of it without waiting for the
 // other stores.
