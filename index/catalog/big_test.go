@@ -175,6 +175,9 @@ func sizeOf(tb testing.TB, dir string) (size int64) {
 // Ten thousand builds for four architectures are listed and searched without a
 // request, in little time, from little memory.
 func TestTenThousandBuilds(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector makes it ten times slower: make test runs it without")
+	}
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}

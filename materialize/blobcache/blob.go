@@ -39,8 +39,8 @@ func (b *Blob) Size() int64 { return b.o.want.Size }
 // ReadAt follows [io.ReaderAt], but ends with ctx's cause when ctx does. It waits
 // for what is not there yet, and gives the origin's error where that fails, once;
 // a later read tries again. After ErrChanged and ErrCorrupt the blob gives nothing
-// else any more. The read that reaches the end waits until the sha256 of the whole
-// is checked, if the whole is there: who read it all knows that it was right.
+// else any more. Once the whole is there, reads wait until its sha256 is checked:
+// who read it all, in whatever order, knows that it was right.
 func (b *Blob) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if err := b.usable(off); err != nil {
 		return 0, err
@@ -54,7 +54,7 @@ func (b *Blob) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		}
 		n += len(part)
 	}
-	if end == b.Size() {
+	if !b.o.complete.Load() {
 		if err := b.o.settled(ctx); err != nil {
 			return 0, err
 		}

@@ -157,8 +157,9 @@ func (o *object) countStrike() int {
 	return o.strikes
 }
 
-// settled waits, for a reader who came to the end, until it is known whether what
-// was read is right. A reader who left parts out waits for nothing.
+// settled waits, if the whole is there, until it is known whether it is right. It is
+// not only for the read at the end: of reads at the same time, which the kernel
+// makes of one, the last to be answered need not be that.
 func (o *object) settled(ctx context.Context) error {
 	w := o.enlist(0, 0) // told when the checking ends
 	defer o.leave(w)
