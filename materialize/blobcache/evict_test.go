@@ -174,9 +174,12 @@ func TestReadersUnderPressure(t *testing.T) {
 // TestWaitingReaderIsNotRobbed: a granule that a reader waits for, or has not
 // copied yet, is not taken for another's.
 func TestWaitingReaderIsNotRobbed(t *testing.T) {
-	gate := make(chan struct{})
+	gate, waits := make(chan struct{}), make(chan struct{}, 10)
 	slow := &origin{content: content{seed: 90, size: 2 * mib}}
 	slow.open = func(_ context.Context, r request, body io.Reader) (io.Reader, error) {
+		if r.off > 0 && r.off < mib {
+			waits <- struct{}{}
+		}
 		if r.off > 0 {
 			<-gate
 		}
@@ -191,6 +194,7 @@ func TestWaitingReaderIsNotRobbed(t *testing.T) {
 		defer close(done)
 		check(t, b, slow.content, 0, mib) // has a quarter, waits for the rest
 	}()
+	<-waits
 	other := &origin{content: content{seed: 91, size: 8 * mib}}
 	b2 := get(t, c, other.object(), other)
 	defer closeAll(t, b2)
