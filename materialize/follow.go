@@ -1,6 +1,9 @@
 package materialize
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A jobContext is what a job's ctx knows of the job.
 type jobContext struct{ vm bool }
@@ -34,4 +37,33 @@ func Follow(ctx context.Context, t *Task) context.Context {
 func followerOf(ctx context.Context) *Task {
 	t, _ := ctx.Value(followKey{}).(*Task)
 	return t
+}
+
+// Tell gives a ctx with which the phases of the jobs that a call waits for go
+// to tell, one at a time, until the returned function is called. A reader that
+// is too slow misses some.
+func Tell(ctx context.Context, tell func(Event)) (context.Context, func()) {
+	if tell == nil {
+		return ctx, func() {}
+	}
+	events := make(chan Event, 64)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case e := <-events:
+				tell(e)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	task := &Task{Progress: func(phase string, fraction float64) {
+		select {
+		case events <- Event{Time: time.Now(), Phase: phase, Fraction: fraction}:
+		default:
+		}
+	}}
+	return Follow(ctx, task), func() { close(stop); <-done }
 }

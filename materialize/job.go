@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -65,6 +66,25 @@ type JobInfo struct {
 	Class    Class     `json:"class,omitempty"`
 	Hint     string    `json:"hint,omitempty"`
 	Log      string    `json:"log,omitempty"` // path of the log on this machine
+}
+
+// Active says whether the job waits or runs.
+func (j JobInfo) Active() bool { return j.State == JobWaiting || j.State == JobRunning }
+
+// Line describes the job in one line for people, such as those who read
+// .cosafs/status.
+func (j JobInfo) Line() string {
+	line := fmt.Sprintf("job %s: %s %s: %s", j.ID, j.Target, j.Title, j.State)
+	if j.Active() {
+		line += fmt.Sprintf(", %s, %d waiting", j.Phase, j.Waiters)
+	}
+	if j.Error != "" {
+		line += ": " + j.Error
+	}
+	if j.Hint != "" {
+		line += " (" + j.Hint + ")"
+	}
+	return line
 }
 
 // A Step is one thing that a plan does, and why.

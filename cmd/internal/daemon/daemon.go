@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"time"
 
-	"cosafs/materialize"
 	"cosafs/vfs/webui"
 )
 
@@ -158,7 +157,7 @@ func (s *server) busy(ctx context.Context) bool {
 		return false
 	}
 	for _, j := range jobs {
-		if j.State == materialize.JobWaiting || j.State == materialize.JobRunning {
+		if j.Active() {
 			return true
 		}
 	}

@@ -47,7 +47,7 @@ func chooseBuild(list *index.Builds, o Options) (index.BuildID, error) {
 		return index.BuildID(o.Build), nil
 	case !newest, len(o.Arches) > 1, slices.Contains(o.Arches, All):
 		return "", materialize.Fail(materialize.ClassConfig, "fetch from "+o.URL, "give one --arch and no --build",
-			says(fs.ErrInvalid, "the newest build of an architecture can be found for one architecture only"))
+			materialize.Says(fs.ErrInvalid, "the newest build of an architecture can be found for one architecture only"))
 	}
 	want := append(slices.Clone(o.Arches), o.Arch)[0]
 	id := list.LatestFor(index.Arch(want))
@@ -125,7 +125,7 @@ func kinds(m *index.Meta) []index.Kind {
 // lacking says that a store has no such thing, and what it has instead.
 func lacking[T any](what, url string, has []T) error {
 	return materialize.Fail(materialize.ClassConfig, "fetch "+what, "there is: "+enumerate(has),
-		says(fs.ErrNotExist, "%s has none", url))
+		materialize.Says(fs.ErrNotExist, "%s has none", url))
 }
 
 // enumerate lists the first few of many.

@@ -11,23 +11,6 @@ import (
 	"cosafs/materialize"
 )
 
-// A saying is an error that is a sentinel to errors.Is, in words that fit here:
-// "file does not exist" tells nobody that a build is missing.
-type saying struct {
-	sentinel error
-	text     string
-}
-
-func says(sentinel error, format string, args ...any) error {
-	return &saying{sentinel: sentinel, text: fmt.Sprintf(format, args...)}
-}
-
-// Error gives the words alone.
-func (s *saying) Error() string { return s.text }
-
-// Unwrap gives the sentinel.
-func (s *saying) Unwrap() error { return s.sentinel }
-
 // explain says what to do about an error of the store, or of the disk, in the
 // fetch of a file.
 func explain(key backend.Key, err error) error {
@@ -44,7 +27,7 @@ func explain(key backend.Key, err error) error {
 		return materialize.Fail(materialize.ClassConfig, op, "check the credentials for the store, and that this directory may be written", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return materialize.Fail(materialize.ClassConfig, op, "the store does not have it, or no longer: ask whoever publishes there",
-			says(fs.ErrNotExist, "it is not in the store"))
+			materialize.Says(fs.ErrNotExist, "it is not in the store"))
 	case errors.Is(err, materialize.ErrCorrupt):
 		return materialize.Fail(materialize.ClassNetwork, op, "the store holds other bytes than its meta.json records: ask whoever publishes there", err)
 	case errors.Is(err, backend.ErrChanged):

@@ -82,7 +82,7 @@ func (f *fetcher) addFile(ctx context.Context, o *object) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return materialize.Fail(materialize.ClassConfig, "fetch "+string(o.key), "--force replaces it",
-			says(fs.ErrExist, "a file of this name with other bytes is here"))
+			materialize.Says(fs.ErrExist, "a file of this name with other bytes is here"))
 	case err != nil:
 		return err
 	case statErr == nil:

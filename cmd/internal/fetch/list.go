@@ -139,9 +139,9 @@ func (f *fetcher) nextList(old []byte, remote *index.Builds) (*index.Builds, err
 		f.note("builds.json keeps what %s does not list: %s", f.URL, enumerate(extra))
 		return index.MergeLists(remote, local), nil
 	}
-	why := says(fs.ErrExist, "it was changed here since it was fetched")
+	why := materialize.Says(fs.ErrExist, "it was changed here since it was fetched")
 	if len(extra) > 0 {
-		why = says(fs.ErrExist, "it lists here what %s does not: %s", f.URL, enumerate(extra))
+		why = materialize.Says(fs.ErrExist, "it lists here what %s does not: %s", f.URL, enumerate(extra))
 	}
 	return nil, materialize.Fail(materialize.ClassConfig, "replace builds.json",
 		"--force takes the store's list and keeps in it what only this one has; or send it first: cosafs upload", why)

@@ -91,7 +91,7 @@ func (f *fetcher) planImages(ctx context.Context, a *arch, kept index.Cleanup) e
 			continue
 		case here.SHA256 != im.SHA256 || here.Path != im.Path:
 			return materialize.Fail(materialize.ClassConfig, fmt.Sprintf("fetch %s of %s", im.Kind, a.dir),
-				"--force takes the store's record", says(fs.ErrExist, "meta.json here records it with other bytes"))
+				"--force takes the store's record", materialize.Says(fs.ErrExist, "meta.json here records it with other bytes"))
 		}
 		if err := f.planImage(ctx, a, im, local, kept); err != nil {
 			return err

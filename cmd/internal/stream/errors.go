@@ -12,29 +12,13 @@ import (
 	"cosafs/vfs"
 )
 
-// A saying is an error that is a sentinel to errors.Is, in words that fit here.
-type saying struct {
-	sentinel error
-	text     string
-}
-
-func says(sentinel error, format string, args ...any) error {
-	return &saying{sentinel: sentinel, text: fmt.Sprintf(format, args...)}
-}
-
-// Error gives the words alone.
-func (s *saying) Error() string { return s.text }
-
-// Unwrap gives the sentinel.
-func (s *saying) Unwrap() error { return s.sentinel }
-
 // errOffline is why nothing is asked of a store.
 var errOffline = errors.New("offline: stores are not asked")
 
 // errNoWorkdir answers what only a build directory can do.
 func errNoWorkdir(op string) error {
 	return materialize.Fail(materialize.ClassConfig, op, "make one with: cosafs init CONFIG",
-		says(errors.ErrUnsupported, "there is no build directory here, only stores"))
+		materialize.Says(errors.ErrUnsupported, "there is no build directory here, only stores"))
 }
 
 // storeFailure says what a person can do about a store that did not give what

@@ -145,12 +145,12 @@ func (s *Stream) parseName(id, arch, name, path string) (item, error) {
 	}
 	if _, short := index.KindOfShort(name); short || slices.Contains(index.Kinds(), index.Kind(name)) {
 		return item{}, materialize.Fail(materialize.ClassConfig, "find "+path, "see what there is with: cosafs show "+id,
-			says(fs.ErrNotExist, "build %s has no %s for %s", id, name, arch))
+			materialize.Says(fs.ErrNotExist, "build %s has no %s for %s", id, name, arch))
 	}
 	return item{}, badPath(path)
 }
 
 func badPath(path string) error {
 	return materialize.Fail(materialize.ClassConfig, "find artifact", "name one as in the tree, such as latest/x86_64/qemu.qcow2",
-		says(fs.ErrInvalid, "none is called %q", path))
+		materialize.Says(fs.ErrInvalid, "none is called %q", path))
 }

@@ -124,17 +124,17 @@ func (s *Stream) resolveID(id string) (string, error) {
 		return "", err
 	}
 	return "", materialize.Fail(materialize.ClassConfig, "find the latest build", "ask the stores again with: cosafs sync",
-		says(fs.ErrNotExist, "the stores have no build"))
+		materialize.Says(fs.ErrNotExist, "the stores have no build"))
 }
 
 // noBuild says that no store lists such a build, or has it any more.
 func (s *Stream) noBuild(id string) error {
 	f := s.current()
-	why := says(fs.ErrNotExist, "there is none of this name")
+	why := materialize.Says(fs.ErrNotExist, "there is none of this name")
 	if problem, ok := f.problems[id]; ok {
-		why = says(fs.ErrNotExist, "%s", problem)
+		why = materialize.Says(fs.ErrNotExist, "%s", problem)
 	} else if store, ok := f.buried[id]; ok {
-		why = says(fs.ErrNotExist, "it was deleted from %s by garbage collection (tombstone-builds in builds.json)", store)
+		why = materialize.Says(fs.ErrNotExist, "it was deleted from %s by garbage collection (tombstone-builds in builds.json)", store)
 	}
 	return materialize.Fail(materialize.ClassConfig, "find build "+id, "see the builds with: cosafs list", why)
 }
@@ -151,7 +151,7 @@ func (s *Stream) explainBuild(id, arch string, err error) error {
 			has = append(has, a.name)
 		}
 		return materialize.Fail(materialize.ClassConfig, "find build "+id, "it was made for "+strings.Join(has, " "),
-			says(fs.ErrNotExist, "it has nothing for %s", arch))
+			materialize.Says(fs.ErrNotExist, "it has nothing for %s", arch))
 	}
 	return materialize.Fail(materialize.ClassConfig, "find build "+id, "see the builds with: cosafs list", err)
 }

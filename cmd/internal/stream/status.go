@@ -27,7 +27,7 @@ func (l library) Status() []byte {
 	u := l.cache.Usage()
 	fmt.Fprintf(&b, "cache: %d of %d bytes, %d pinned, %d objects\n", u.Bytes, u.Quota, u.Pinned, u.Objects)
 	for _, j := range l.runner.Jobs() {
-		b.WriteString(jobLine(j))
+		fmt.Fprintln(&b, j.Line())
 	}
 	problems := l.current().problems
 	for _, id := range slices.Sorted(maps.Keys(problems)) {
@@ -46,25 +46,6 @@ func asked(t time.Time) string {
 		return "never asked"
 	}
 	return "asked " + t.UTC().Format(time.RFC3339)
-}
-
-func jobLine(j materialize.JobInfo) string {
-	line := fmt.Sprintf("job %s: %s %s: %s", j.ID, j.Target, j.Title, j.State)
-	if active(j) {
-		line += fmt.Sprintf(", %s, %d waiting", j.Phase, j.Waiters)
-	}
-	if j.Error != "" {
-		line += ": " + j.Error
-	}
-	if j.Hint != "" {
-		line += " (" + j.Hint + ")"
-	}
-	return line + "\n"
-}
-
-// active says whether a job waits or runs.
-func active(j materialize.JobInfo) bool {
-	return j.State == materialize.JobWaiting || j.State == materialize.JobRunning
 }
 
 // storeStatus describes every store.
@@ -89,7 +70,7 @@ func (s *Stream) Status(context.Context) (webui.Status, error) {
 	u := s.cache.Usage()
 	return webui.Status{
 		Version: s.cfg.Version, PID: os.Getpid(), Started: s.started,
-		Jobs:   slices.DeleteFunc(s.runner.Jobs(), func(j materialize.JobInfo) bool { return !active(j) }),
+		Jobs:   slices.DeleteFunc(s.runner.Jobs(), func(j materialize.JobInfo) bool { return !j.Active() }),
 		Stores: s.storeStatus(),
 		Cache:  &webui.CacheStatus{Bytes: u.Bytes, Quota: u.Quota, Pinned: u.Pinned, Objects: u.Objects},
 	}, nil

@@ -109,7 +109,7 @@ func (c Config) complete() (Config, error) {
 	for i, src := range c.Sources {
 		if slices.ContainsFunc(c.Sources[:i], func(o Source) bool { return o.Name == src.Name }) {
 			return c, materialize.Fail(materialize.ClassConfig, "open stores", "name each store once",
-				says(fs.ErrInvalid, "%s is given twice", src.Name))
+				materialize.Says(fs.ErrInvalid, "%s is given twice", src.Name))
 		}
 	}
 	if c.Refresh <= 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"time"
 
 	"cosafs/materialize"
 	"cosafs/materialize/blobcache"
@@ -70,7 +69,7 @@ func (s *Stream) Materialise(ctx context.Context, path string, tell func(materia
 	if it, err = s.reach(ctx, it); err != nil {
 		return materialize.Result{}, err
 	}
-	ctx, stop := follow(ctx, tell)
+	ctx, stop := materialize.Tell(ctx, tell)
 	defer stop()
 	work := s.fetchWork(it)
 	if it.packed != "" {
@@ -89,33 +88,4 @@ func (s *Stream) Materialise(ctx context.Context, path string, tell func(materia
 		res.Path = f.Name()
 	}
 	return res, b.Close()
-}
-
-// follow gives a ctx with which the phases of the jobs that a call waits for go
-// to tell, one at a time, until the returned function is called. A reader that
-// is too slow misses some.
-func follow(ctx context.Context, tell func(materialize.Event)) (context.Context, func()) {
-	if tell == nil {
-		return ctx, func() {}
-	}
-	events := make(chan materialize.Event, 64)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case e := <-events:
-				tell(e)
-			case <-stop:
-				return
-			}
-		}
-	}()
-	task := &materialize.Task{Progress: func(phase string, fraction float64) {
-		select {
-		case events <- materialize.Event{Time: time.Now(), Phase: phase, Fraction: fraction}:
-		default:
-		}
-	}}
-	return materialize.Follow(ctx, task), func() { close(stop); <-done }
 }

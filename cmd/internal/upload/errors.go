@@ -10,34 +10,18 @@ import (
 	"cosafs/materialize"
 )
 
-// A saying is an error that is a sentinel to errors.Is, in words that fit here.
-type saying struct {
-	sentinel error
-	text     string
-}
-
-func says(sentinel error, format string, args ...any) error {
-	return &saying{sentinel: sentinel, text: fmt.Sprintf(format, args...)}
-}
-
-// Error gives the words alone.
-func (s *saying) Error() string { return s.text }
-
-// Unwrap gives the sentinel.
-func (s *saying) Unwrap() error { return s.sentinel }
-
 func unconditional(err error) error { return cas.Unconditional(err) }
 
 // missing says that something is not in the workdir.
 func missing(op, hint, format string, args ...any) error {
-	return materialize.Fail(materialize.ClassConfig, op, hint, says(fs.ErrNotExist, format, args...))
+	return materialize.Fail(materialize.ClassConfig, op, hint, materialize.Says(fs.ErrNotExist, format, args...))
 }
 
 // published says that an artifact of a published build would change.
 func published(it *item, why string) error {
 	return materialize.Fail(materialize.ClassConfig, fmt.Sprintf("upload %s", it.key),
 		"give the new bytes a new build id; --force replaces what others may have fetched already",
-		says(fs.ErrExist, "%s", why))
+		materialize.Says(fs.ErrExist, "%s", why))
 }
 
 // explainSend tells what to do about a file that could not be sent.

@@ -82,7 +82,7 @@ func (l *local) readList(ctx context.Context) error {
 // legacyList refuses the lists of before 2019-07.
 func legacyList(op, hint string) error {
 	return materialize.Fail(materialize.ClassConfig, op, hint,
-		says(errors.ErrUnsupported, "builds.json is of a coreos-assembler from before July 2019, whose builds have no architectures"))
+		materialize.Says(errors.ErrUnsupported, "builds.json is of a coreos-assembler from before July 2019, whose builds have no architectures"))
 }
 
 // readArches reads the architectures that were asked for. Without asking, those

@@ -91,7 +91,7 @@ func (r *remote) alive(id index.BuildID, force bool) error {
 		return nil
 	}
 	return materialize.Fail(materialize.ClassConfig, "upload "+string(id), "--force publishes it again",
-		says(fs.ErrExist, "garbage collection deleted this build from the store"))
+		materialize.Says(fs.ErrExist, "garbage collection deleted this build from the store"))
 }
 
 // lists says whether the store's list has all that is uploaded.

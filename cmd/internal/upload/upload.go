@@ -153,7 +153,7 @@ func (u *uploader) upload(ctx context.Context) error {
 func (u *uploader) checkStore(ctx context.Context) error {
 	if _, ok := backend.As[backend.Writer](u.Dest); !ok {
 		return materialize.Fail(materialize.ClassConfig, "upload to "+u.URL, "upload to s3:// or to a directory",
-			says(errors.ErrUnsupported, "the store is read-only"))
+			materialize.Says(errors.ErrUnsupported, "the store is read-only"))
 	}
 	checker, ok := backend.As[interface {
 		CheckConditions(ctx context.Context) error

@@ -32,18 +32,13 @@ func (w *Workdir) busy(id string) bool {
 	if w.handles.has(id) {
 		return true
 	}
-	return slices.ContainsFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return j.Target.Build == id && active(j) })
+	return slices.ContainsFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return j.Target.Build == id && j.Active() })
 }
 
 func (h *handles) has(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.open[id] > 0
-}
-
-// active says whether a job waits or runs.
-func active(j materialize.JobInfo) bool {
-	return j.State == materialize.JobWaiting || j.State == materialize.JobRunning
 }
 
 // heldBlob is a blob whose build is busy until it is closed.

@@ -118,7 +118,7 @@ func hasManifest(dir string) error {
 		}
 	}
 	return materialize.Fail(materialize.ClassConfig, "link "+dir, "give a git URL or a directory that holds manifest.yaml",
-		says(fs.ErrNotExist, "it holds no manifest.yaml"))
+		materialize.Says(fs.ErrNotExist, "it holds no manifest.yaml"))
 }
 
 // complaint finds what git says is wrong: its last fatal line, else the last

@@ -95,7 +95,7 @@ func mayGo(b materialize.BuildRef, busy func(string) bool) error {
 	switch {
 	case !b.Local:
 		return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, "delete it where it is stored",
-			says(fs.ErrNotExist, "its directory is not here"))
+			materialize.Says(fs.ErrNotExist, "its directory is not here"))
 	case len(b.Tags) > 0:
 		why, hint = "it has the tag "+b.Tags[0], "take the tag away first: cosafs tag delete --tag "+b.Tags[0]
 	case busy(b.ID):
@@ -103,7 +103,7 @@ func mayGo(b materialize.BuildRef, busy func(string) bool) error {
 	default:
 		return nil
 	}
-	return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, hint, says(fs.ErrPermission, "%s", why))
+	return materialize.Fail(materialize.ClassConfig, "prune "+b.ID, hint, materialize.Says(fs.ErrPermission, "%s", why))
 }
 
 // Tag implements [materialize.Records].
@@ -123,7 +123,7 @@ func (r *records) Untag(ctx context.Context, name string) error {
 	return r.update(ctx, func(list *index.Builds) error {
 		if !list.DeleteTag(name) {
 			return materialize.Fail(materialize.ClassConfig, "delete tag "+name, "cosafs tag list shows the tags",
-				says(fs.ErrNotExist, "there is none of this name"))
+				materialize.Says(fs.ErrNotExist, "there is none of this name"))
 		}
 		return nil
 	})

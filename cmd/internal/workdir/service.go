@@ -17,7 +17,7 @@ import (
 
 // Status implements [webui.Service].
 func (w *Workdir) Status(context.Context) (webui.Status, error) {
-	jobs := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return !active(j) })
+	jobs := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return !j.Active() })
 	return webui.Status{
 		Version: w.cfg.Version, PID: os.Getpid(), Workdir: w.root, Engine: w.maker.Composer.Name(),
 		Started: w.started, Jobs: jobs,
@@ -102,7 +102,7 @@ func (w *Workdir) resolveID(ctx context.Context, id string) (string, error) {
 	}
 	if id = w.records.latest(list); id == "" {
 		return "", materialize.Fail(materialize.ClassConfig, "find the latest build", "make one with: cosafs build",
-			says(fs.ErrNotExist, "there is no build"))
+			materialize.Says(fs.ErrNotExist, "there is no build"))
 	}
 	return id, nil
 }
@@ -122,10 +122,10 @@ func (w *Workdir) explainBuild(ctx context.Context, id, arch string, err error) 
 		return noBuild(id)
 	case !slices.Contains(refs[i].Arches, arch):
 		return materialize.Fail(materialize.ClassConfig, "find build "+id, "it was made for "+strings.Join(refs[i].Arches, " "),
-			says(fs.ErrNotExist, "it has nothing for %s", arch))
+			materialize.Says(fs.ErrNotExist, "it has nothing for %s", arch))
 	}
 	return materialize.Fail(materialize.ClassConfig, "find build "+id, "bring its directory back, or make a new build: cosafs build",
-		says(fs.ErrNotExist, "its directory is gone: builds/%s", w.records.dirOf(ctx, id, arch)))
+		materialize.Says(fs.ErrNotExist, "its directory is gone: builds/%s", w.records.dirOf(ctx, id, arch)))
 }
 
 // makeable lists the kinds that this machine makes.
@@ -148,38 +148,9 @@ func (w *Workdir) Materialise(ctx context.Context, path string, tell func(materi
 	if err != nil {
 		return materialize.Result{}, err
 	}
-	ctx, stop := follow(ctx, tell)
+	ctx, stop := materialize.Tell(ctx, tell)
 	defer stop()
 	return w.maker.Make(ctx, t)
-}
-
-// follow gives a ctx with which the phases of the jobs that a call waits for go
-// to tell, one at a time, until the returned function is called. A reader that
-// is too slow misses some.
-func follow(ctx context.Context, tell func(materialize.Event)) (context.Context, func()) {
-	if tell == nil {
-		return ctx, func() {}
-	}
-	events := make(chan materialize.Event, 64)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case e := <-events:
-				tell(e)
-			case <-stop:
-				return
-			}
-		}
-	}()
-	task := &materialize.Task{Progress: func(phase string, fraction float64) {
-		select {
-		case events <- materialize.Event{Time: time.Now(), Phase: phase, Fraction: fraction}:
-		default:
-		}
-	}}
-	return materialize.Follow(ctx, task), func() { close(stop); <-done }
 }
 
 // parse turns a path of the tree into a target: BUILD/ARCH/NAME, where NAME is
@@ -203,7 +174,7 @@ func (w *Workdir) parse(ctx context.Context, path string) (materialize.Target, e
 func badPath(path string) error {
 	return materialize.Fail(materialize.ClassConfig, "find artifact",
 		"name one as in the tree, such as next/x86_64/qemu.qcow2 or latest/x86_64/metal.raw",
-		says(fs.ErrInvalid, "none is called %q", path))
+		materialize.Says(fs.ErrInvalid, "none is called %q", path))
 }
 
 func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, name string) (materialize.Target, error) {
@@ -257,7 +228,7 @@ func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(m
 	if req.Arch != "" && req.Arch != w.cfg.Arch {
 		return webui.BuildResult{}, materialize.Fail(materialize.ClassConfig, "build for "+req.Arch,
 			"run it on a machine of that architecture",
-			says(errors.ErrUnsupported, "this machine builds for %s only", w.cfg.Arch))
+			materialize.Says(errors.ErrUnsupported, "this machine builds for %s only", w.cfg.Arch))
 	}
 	kinds := req.Kinds
 	if kinds == nil {
@@ -266,7 +237,7 @@ func (w *Workdir) Build(ctx context.Context, req webui.BuildRequest, tell func(m
 	if err := w.checkKinds(kinds); err != nil {
 		return webui.BuildResult{}, err
 	}
-	ctx, stop := follow(ctx, tell)
+	ctx, stop := materialize.Tell(ctx, tell)
 	defer stop()
 	res, err := w.build(ctx, req, kinds)
 	res.Duration = time.Since(began)

@@ -15,17 +15,7 @@ func (w library) Status() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "workdir: %s\nengine: %s\n", w.root, w.maker.Composer.Name())
 	for _, j := range w.runner.Jobs() {
-		fmt.Fprintf(&b, "job %s: %s %s: %s", j.ID, j.Target, j.Title, j.State)
-		if active(j) {
-			fmt.Fprintf(&b, ", %s, %d waiting", j.Phase, j.Waiters)
-		}
-		if j.Error != "" {
-			fmt.Fprintf(&b, ": %s", j.Error)
-		}
-		if j.Hint != "" {
-			fmt.Fprintf(&b, " (%s)", j.Hint)
-		}
-		b.WriteByte('\n')
+		fmt.Fprintln(&b, j.Line())
 	}
 	problems := w.tree.problems()
 	for _, id := range slices.Sorted(maps.Keys(problems)) {
