@@ -3,8 +3,10 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync/atomic"
 )
 
@@ -69,4 +71,22 @@ func (b *body) Close() error {
 		return nil // ctx ended and closed r already
 	}
 	return b.r.Close()
+}
+
+// EmptyBody gives the body of a range that holds no byte of the object that info
+// describes, or says why the range is none: the object is no longer that version,
+// or the range lies past its end. It is for stores over HTTP, which has no way
+// to ask for no bytes, and one answer for both.
+func EmptyBody(ctx context.Context, info Info, r Range, version string) (io.ReadCloser, error) {
+	if version != "" && info.Version != version {
+		return nil, ErrChanged
+	}
+	n, err := r.Within(info.Size)
+	if err != nil {
+		return nil, err
+	}
+	if n != 0 {
+		return nil, fmt.Errorf("the store refuses %d bytes at %d of %d", n, r.Off, info.Size)
+	}
+	return NewBody(ctx, io.NopCloser(strings.NewReader("")), 0), nil
 }

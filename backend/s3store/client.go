@@ -3,12 +3,11 @@ package s3store
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
+
+	"cosafs/backend/internal/httplink"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -22,7 +21,7 @@ func newClient(ctx context.Context, cfg Config) (*s3.Client, func(), error) {
 	// The SDK adds AWS_CA_BUNDLE to a client of this type only.
 	base := awshttp.NewBuildableClient()
 	if cfg.CAFile != "" {
-		roots, err := authorities(cfg.CAFile)
+		roots, err := httplink.Authorities(cfg.CAFile)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -81,22 +80,6 @@ func setOptions(o *s3.Options, cfg Config, tr http.RoundTripper) {
 	if !cfg.Anonymous {
 		o.Credentials = credentials{o.Credentials}
 	}
-}
-
-// authorities gives the system's certificate authorities and those of a file.
-func authorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("certificate authorities: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a system without any trusts the file alone
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form: %w", file, fs.ErrInvalid)
-	}
-	return pool, nil
 }
 
 // credentials marks the error of finding none: asking again would not help.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net/http"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"cosafs/backend"
+	"cosafs/backend/internal/httplink"
 )
 
 // digestKey is the name under which an object's metadata has its sha256 in hex.
@@ -131,29 +131,15 @@ func (s *Store) openEmpty(ctx context.Context, key backend.Key, r backend.Range,
 	if err != nil {
 		return nil, err
 	}
-	if want != "" && info.Version != want {
-		return nil, backend.ErrChanged
-	}
-	n, err := r.Within(info.Size)
-	if err != nil {
-		return nil, err
-	}
-	if n != 0 {
-		return nil, fmt.Errorf("the store refuses %d bytes at %d of %d", n, r.Off, info.Size)
-	}
-	return backend.NewBody(ctx, http.NoBody, 0), nil
+	return backend.EmptyBody(ctx, info, r, want)
 }
 
 // header gives the Range header, nil for a whole object.
 func header(r backend.Range) *string {
-	switch {
-	case r.Len < 0 && r.Off == 0:
-		return nil
-	case r.Len < 0:
-		return aws.String(fmt.Sprintf("bytes=%d-", r.Off))
+	if text := httplink.RangeHeader(r); text != "" {
+		return &text
 	}
-	last := r.Off + min(r.Len-1, math.MaxInt64-r.Off)
-	return aws.String(fmt.Sprintf("bytes=%d-%d", r.Off, last))
+	return nil
 }
 
 // length gives how many bytes of an answer are those of r. A store answers a

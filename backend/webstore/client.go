@@ -1,94 +1,40 @@
 package webstore
 
 import (
-	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
+
+	"cosafs/backend/internal/httplink"
 )
 
-const (
-	dialTimeout  = 10 * time.Second // for a connection, and for TLS on it
-	maxRedirects = 10               // of one request
-)
+// maxRedirects is how often one request may be sent on.
+const maxRedirects = 10
 
 // newTransport sets up the connections of one store. They are kept for reuse by
 // as many requests as may run at once, and a few more. Each carries one answer at
 // a time (HTTP/1.1): where ranges share one connection, as with HTTP/2, they
 // share its window, and a silent one hides behind the others.
 func newTransport(cfg Config) (*http.Transport, error) {
-	roots, err := authorities(cfg.CAFile)
+	roots, err := httplink.Authorities(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: min(dialTimeout, cfg.Timeout)}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &conn{Conn: c, silence: cfg.Timeout}, nil
-		},
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           httplink.Dial(min(httplink.DialTimeout, cfg.Timeout), cfg.Timeout),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-		TLSHandshakeTimeout:   dialTimeout,
+		TLSHandshakeTimeout:   httplink.DialTimeout,
 		ResponseHeaderTimeout: cfg.Timeout,
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   cfg.Parallel + 4,
 		DisableCompression:    true,
 	}, nil
-}
-
-// authorities gives the system's certificate authorities and those of a file; nil
-// are the system's alone.
-func authorities(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("certificate authorities: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a system without any trusts the file alone
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form: %w", file, fs.ErrInvalid)
-	}
-	return pool, nil
-}
-
-// A conn fails when nothing moved for a while.
-type conn struct {
-	net.Conn
-	silence time.Duration
-}
-
-// Read implements [net.Conn].
-func (c *conn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(p)
-}
-
-// Write implements [net.Conn]. A Read that waits beside it, for the answer to what
-// is written, gets the whole time anew.
-func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetDeadline(time.Now().Add(c.silence)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
 }
 
 // newClient gives a client that logs in at root's server.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"cosafs/backend"
+	"cosafs/backend/internal/httplink"
 )
 
 // Stat implements [backend.Store].
@@ -98,7 +99,7 @@ func (s *Store) open(ctx context.Context, key backend.Key, r backend.Range, want
 		return s.openEmpty(ctx, key, r, want) // HTTP has no way to ask for no bytes
 	}
 	header := condition(want)
-	if bytes := rangeHeader(r); bytes != "" {
+	if bytes := httplink.RangeHeader(r); bytes != "" {
 		header.Set("Range", bytes)
 	}
 	res, err := s.ask(ctx, http.MethodGet, key, header)
@@ -144,17 +145,7 @@ func (s *Store) openEmpty(ctx context.Context, key backend.Key, r backend.Range,
 	if err != nil {
 		return nil, err
 	}
-	if want != "" && info.Version != want {
-		return nil, backend.ErrChanged
-	}
-	n, err := r.Within(info.Size)
-	if err != nil {
-		return nil, err
-	}
-	if n != 0 {
-		return nil, fmt.Errorf("the server refuses %d bytes at %d of %d", n, r.Off, info.Size)
-	}
-	return backend.NewBody(ctx, http.NoBody, 0), nil
+	return backend.EmptyBody(ctx, info, r, want)
 }
 
 // A reader is an answer's body. Its errors are mishaps, whatever they look like.

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"cosafs/backend"
 )
 
 // errNoSize means that an answer does not tell how long an object is.
@@ -18,18 +15,6 @@ var errNoSize = fmt.Errorf("the server does not say how long it is: %w", errors.
 // maxSkip is how many bytes before a range are read and thrown away, if a server
 // gives them.
 const maxSkip = 64 << 20
-
-// rangeHeader gives the header that asks for a range that is not empty; "" for
-// a whole object.
-func rangeHeader(r backend.Range) string {
-	switch {
-	case r.Len < 0 && r.Off == 0:
-		return ""
-	case r.Len < 0:
-		return fmt.Sprintf("bytes=%d-", r.Off)
-	}
-	return fmt.Sprintf("bytes=%d-%d", r.Off, r.Off+min(r.Len-1, math.MaxInt64-r.Off))
-}
 
 // A span is the part of an object that an answer holds: bytes first to last, of
 // size.
