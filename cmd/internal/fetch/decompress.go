@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"cosafs/backend"
-	"cosafs/cmd/internal/fetch/inflate"
+	"cosafs/cmd/internal/inflate"
 	"cosafs/index"
 	"cosafs/materialize"
 )

@@ -1,18 +1,14 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
+	"cosafs/cmd/internal/inflate"
 	"cosafs/materialize"
 	"cosafs/materialize/blobcache"
 	"cosafs/vfs"
@@ -112,60 +108,32 @@ type readerAt struct {
 // ReadAt implements [io.ReaderAt].
 func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r.b.ReadAt(r.ctx, p, off) }
 
-// decompress writes what in holds to w.
+// decompress writes what in holds to w. Errors of w are not the data's.
 func decompress(ctx context.Context, format string, w io.Writer, in io.Reader) error {
-	switch format {
-	case "gz":
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return badData(format, err)
-		}
-		return copyData(format, w, z)
-	case "zst":
-		z, err := zstd.NewReader(in)
-		if err != nil {
-			return badData(format, err)
-		}
-		defer z.Close()
-		return copyData(format, w, z)
+	z, err := inflate.New(ctx, "."+format, in)
+	if err != nil {
+		return badData(format, err)
 	}
-	return runXZ(ctx, w, in)
-}
-
-// copyData copies what a decompressor gives. Errors of w are not the data's.
-func copyData(format string, w io.Writer, z io.Reader) error {
+	defer z.Close() //nolint:errcheck // what it has to say came with the last Read
 	out := &remembering{w: w}
-	if _, err := io.Copy(out, z); err != nil && out.err == nil {
+	_, err = io.Copy(out, z)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && out.err == nil:
 		return badData(format, err)
 	}
 	return out.err
 }
 
+// badData says that what was read is not of the format; a missing program says
+// nothing of it.
 func badData(format string, err error) error {
+	var known *materialize.Failure
+	if errors.As(err, &known) {
+		return err
+	}
 	return fmt.Errorf("not what %s makes: %w: %w", format, err, blobcache.ErrCorrupt)
-}
-
-// runXZ unpacks with the xz program: it is several times faster than what there
-// is in Go, as it uses all processors.
-func runXZ(ctx context.Context, w io.Writer, in io.Reader) error {
-	path, err := exec.LookPath("xz")
-	if err != nil {
-		return materialize.Fail(materialize.ClassTool, "unpack xz", "install it: apt-get install xz-utils, or dnf install xz", err)
-	}
-	var said bytes.Buffer
-	out := &remembering{w: w}
-	cmd := exec.CommandContext(ctx, path, "--decompress", "--stdout", "--threads=0", "--format=xz")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &said
-	err = cmd.Run()
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case out.err != nil:
-		return out.err
-	case err != nil:
-		return badData("xz", errors.New(materialize.OneLine(said.String())))
-	}
-	return nil
 }
 
 // A remembering writer keeps its error: who writes to it may report another one.

@@ -10,7 +10,7 @@ import (
 	"io/fs"
 
 	"cosafs/backend"
-	"cosafs/cmd/internal/fetch/inflate"
+	"cosafs/cmd/internal/inflate"
 	"cosafs/materialize"
 )
 

@@ -1,5 +1,6 @@
 // Package inflate reads what cosa compress wrote: gzip and zstd in this process,
-// xz with the program of that name.
+// xz with the program of that name, which is several times faster than what there
+// is in Go, as it uses all processors.
 package inflate
 
 import (
@@ -62,7 +63,7 @@ type xzReader struct {
 
 func startXZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	x := &xzReader{cmd: exec.CommandContext(ctx, "xz", "--decompress", "--stdout"), cancel: cancel}
+	x := &xzReader{cmd: exec.CommandContext(ctx, "xz", "--decompress", "--stdout", "--threads=0", "--format=xz"), cancel: cancel}
 	x.cmd.Stdin, x.cmd.Stderr = r, &x.said
 	out, err := x.cmd.StdoutPipe()
 	if err == nil {
@@ -70,7 +71,7 @@ func startXZ(ctx context.Context, r io.Reader) (io.ReadCloser, error) {
 	}
 	if err != nil {
 		cancel()
-		return nil, materialize.Fail(materialize.ClassTool, "decompress", "install xz (xz-utils)", err)
+		return nil, materialize.Fail(materialize.ClassTool, "decompress", "install xz: apt-get install xz-utils, or dnf install xz", err)
 	}
 	return x, nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"cosafs/cmd/internal/fetch/inflate"
+	"cosafs/cmd/internal/inflate"
 	"cosafs/materialize"
 	"cosafs/test/need"
 )
