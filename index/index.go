@@ -52,3 +52,10 @@ func ValidName(name string) bool {
 	}
 	return !strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r < ' ' || r == 0x7f })
 }
+
+// Transient says whether a file of a build's directory is none of its own: a lock,
+// or the temporary one by which cosa replaces a JSON document (tmp and eight random
+// characters), which cosa's uploads sweep along.
+func Transient(name string) bool {
+	return strings.HasPrefix(name, ".") || (len(name) == 11 && strings.HasPrefix(name, "tmp") && !strings.Contains(name, "."))
+}

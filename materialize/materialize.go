@@ -10,10 +10,21 @@
 // file system door or HTTP.
 package materialize
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Next is the build id of the build that the configuration would give now.
 const Next = "next"
+
+// NamesBuild says whether a build may have the name in the tree: others mean
+// something else beside the builds, or are hidden there. Lists of builds are data
+// of others.
+func NamesBuild(id string) bool {
+	return !strings.HasPrefix(id, ".") && !slices.Contains([]string{Next, "latest", "builds.json"}, id)
+}
 
 // A Target names bytes: one artifact of one build for one architecture.
 type Target struct {

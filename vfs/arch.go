@@ -21,23 +21,9 @@ var _ Dir = (*archDir)(nil)
 
 func (d *archDir) path() string { return join(d.build, d.arch) }
 
-// time gives the directory's date, which needs no look at its files.
-func (d *archDir) time(op string) (time.Time, error) {
-	v := d.fs.current()
-	if d.build == materialize.Next {
-		if !slices.Contains(v.snap.Next, d.arch) {
-			return time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
-		}
-		return v.newest(), nil
-	}
-	if _, ok := v.arch(d.build, d.arch); !ok {
-		return time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
-	}
-	return v.builds[d.build].Time, nil
-}
-
-// files gives the listed files and the directory's date.
-func (d *archDir) files(op string) ([]Entry, time.Time, error) {
+// find gives the directory in the index and its date, which need no look at its
+// files. One of next/ is not in the index: nil.
+func (d *archDir) find(op string) (*Arch, time.Time, error) {
 	v := d.fs.current()
 	if d.build == materialize.Next {
 		if !slices.Contains(v.snap.Next, d.arch) {
@@ -49,12 +35,21 @@ func (d *archDir) files(op string) ([]Entry, time.Time, error) {
 	if !ok {
 		return nil, time.Time{}, pathError(op, d.path(), fs.ErrNotExist)
 	}
+	return a, v.builds[d.build].Time, nil
+}
+
+// files gives the listed files and the directory's date.
+func (d *archDir) files(op string) ([]Entry, time.Time, error) {
+	a, mtime, err := d.find(op)
+	if a == nil || err != nil {
+		return nil, mtime, err
+	}
 	files, err := a.Files()
-	return files, v.builds[d.build].Time, pathError(op, d.path(), err)
+	return files, mtime, pathError(op, d.path(), err)
 }
 
 func (d *archDir) Attr(context.Context) (Attr, error) {
-	mtime, err := d.time("stat")
+	_, mtime, err := d.find("stat")
 	if err != nil {
 		return Attr{}, err
 	}

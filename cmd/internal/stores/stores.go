@@ -53,7 +53,7 @@ func Open(ctx context.Context, url string, cfg Config) (backend.Store, error) {
 	var s backend.Store
 	switch p.scheme {
 	case "file":
-		return openDir(p.rest)
+		return OpenDir(p.rest)
 	case "s3":
 		s, err = openS3(ctx, p, cfg)
 	case "https", "http":
@@ -105,8 +105,9 @@ func usualNetrc() string {
 	return file
 }
 
-// openDir opens a directory of builds, or the one in a working directory.
-func openDir(dir string) (backend.Store, error) {
+// OpenDir opens a directory of builds, or the one in a working directory. One that
+// is not there is fs.ErrNotExist.
+func OpenDir(dir string) (backend.Store, error) {
 	builds := filepath.Join(dir, "builds")
 	if st, err := os.Stat(builds); err == nil && st.IsDir() {
 		dir = builds

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"path/filepath"
 	"slices"
 
 	"cosafs/backend"
@@ -152,9 +151,6 @@ func (it *item) object() blobcache.Object {
 	return o
 }
 
-// hidden says whether a file of a store is none of a build's: a lock, or the
-// temporary one by which cosa replaces a document (tmp and eight random
-// characters), which its uploads sweep along.
-func hidden(name string) bool {
-	return !index.ValidName(name) || name[0] == '.' || (len(name) == 11 && name[:3] == "tmp" && filepath.Ext(name) == "")
-}
+// hidden says whether a file of a store is not shown: none of a build's, or of a
+// name that no directory can hold.
+func hidden(name string) bool { return !index.ValidName(name) || index.Transient(name) }

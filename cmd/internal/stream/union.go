@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 	"unique"
 
@@ -71,7 +70,7 @@ func (s *Stream) union(parts []part) *facts {
 	list, f := mergeTops(parts)
 	for _, e := range list.Entries() {
 		id := string(e.ID)
-		if !usable(id) {
+		if !materialize.NamesBuild(id) {
 			f.problems[id] = "a build can't have this name: it means something else beside the builds"
 			continue
 		}
@@ -87,11 +86,6 @@ func (s *Stream) union(parts []part) *facts {
 		f.snap.Latest = f.snap.Builds[0].ID
 	}
 	return f
-}
-
-// usable says whether a build may have the name in the tree.
-func usable(id string) bool {
-	return !strings.HasPrefix(id, ".") && !slices.Contains([]string{materialize.Next, "latest", listFile}, id)
 }
 
 // mergeTops gives the list of all builds, and facts with builds.json: that of the

@@ -8,15 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"cosafs/backend"
-	"cosafs/backend/dirstore"
+	"cosafs/cmd/internal/stores"
 	"cosafs/index"
 	"cosafs/materialize"
 )
@@ -67,9 +65,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		v.Parallel = 4
 	}
 	if v.Store == nil {
-		dir, err := openDir(o.Dir)
+		dir, err := stores.OpenDir(o.Dir)
 		if err != nil {
-			return Report{}, err
+			return Report{}, materialize.Fail(materialize.ClassConfig, "verify "+o.Dir, "give a working directory or a store's URL", err)
 		}
 		defer func() { _ = dir.Close() }() // read only
 		v.Store = dir
@@ -83,18 +81,6 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		v.keys = keys
 	}
 	return v.run(ctx)
-}
-
-// openDir opens a directory of builds, or that of a working directory.
-func openDir(dir string) (*dirstore.Store, error) {
-	if st, err := os.Stat(filepath.Join(dir, "builds")); err == nil && st.IsDir() {
-		dir = filepath.Join(dir, "builds")
-	}
-	store, err := dirstore.Open(dirstore.Config{Dir: dir})
-	if err != nil {
-		return nil, materialize.Fail(materialize.ClassConfig, "verify "+dir, "give a working directory or a store's URL", err)
-	}
-	return store, nil
 }
 
 // A verifier is one Run.

@@ -94,7 +94,7 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 	var files []vfs.Entry
 	for _, e := range entries {
 		st, err := e.Info()
-		if err != nil || !st.Mode().IsRegular() || !index.ValidName(e.Name()) || hidden(e.Name()) {
+		if err != nil || !st.Mode().IsRegular() || !index.ValidName(e.Name()) || index.Transient(e.Name()) {
 			continue
 		}
 		files = append(files, vfs.Entry{
@@ -102,12 +102,6 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 		})
 	}
 	return files
-}
-
-// hidden says whether a file is a lock, or the temporary one by which cosa
-// replaces a JSON document (tmp and eight random characters).
-func hidden(name string) bool {
-	return name[0] == '.' || (len(name) == 11 && name[:3] == "tmp" && filepath.Ext(name) == "")
 }
 
 // describeImages adds to the files what meta.json says of them.

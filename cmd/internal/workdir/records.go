@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"cosafs/backend"
@@ -84,7 +83,7 @@ func (r *records) readList(ctx context.Context) (*index.Builds, error) {
 // latest is the target of the link latest, or what it should be.
 func (r *records) latest(list *index.Builds) string {
 	id, err := r.builds.Latest()
-	if err == nil && usable(id) && list.Has(index.BuildID(id)) {
+	if err == nil && materialize.NamesBuild(id) && list.Has(index.BuildID(id)) {
 		return id
 	}
 	return r.newest(list)
@@ -103,11 +102,7 @@ func (r *records) newest(list *index.Builds) string {
 // entries gives the builds of a list. Those whose names mean something else
 // beside the builds, or are hidden there, are none: the list is data of others.
 func entries(list *index.Builds) []index.Entry {
-	return slices.DeleteFunc(list.Entries(), func(e index.Entry) bool { return !usable(string(e.ID)) })
-}
-
-func usable(id string) bool {
-	return !strings.HasPrefix(id, ".") && !slices.Contains([]string{materialize.Next, "latest", listFile}, id)
+	return slices.DeleteFunc(list.Entries(), func(e index.Entry) bool { return !materialize.NamesBuild(string(e.ID)) })
 }
 
 // meta reads the meta.json of a build's directory.

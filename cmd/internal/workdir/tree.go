@@ -127,7 +127,7 @@ func (t *tree) unreadable(err error) {
 func listProblems(list *index.Builds) map[string]string {
 	problem := map[string]string{}
 	for _, e := range list.Entries() {
-		if !usable(string(e.ID)) {
+		if !materialize.NamesBuild(string(e.ID)) {
 			problem[string(e.ID)] = "a build can't have this name: it means something else beside the builds"
 		}
 	}
