@@ -42,6 +42,13 @@ func (s *Store) faults(ctx context.Context) (faults, error) {
 	return found, nil
 }
 
+// CheckConditions says, with errors.ErrUnsupported, that conditional writes can't be
+// had of this store. Who is about to send gigabytes before the first of them
+// asks. The first call tries it on side objects.
+func (s *Store) CheckConditions(ctx context.Context) error {
+	return s.promises(ctx, backend.Cond{IfAbsent: true})
+}
+
 // promises fails if a Put with cond can't have what it wants of this store.
 func (s *Store) promises(ctx context.Context, cond backend.Cond) error {
 	return s.allowed(ctx, cond, faults.ofWrite)

@@ -42,6 +42,7 @@ func TestIgnoredConditionsAreRefused(t *testing.T) {
 			old := put(t, store, "there", []byte("old"))
 			_, err := store.Put(t.Context(), "new", source([]byte("x")), backend.Cond{IfAbsent: true})
 			refused(t, "Put", err, c.put, store, c.says)
+			refused(t, "CheckConditions", store.CheckConditions(t.Context()), c.put, store, c.says)
 			refused(t, "Delete", store.Delete(t.Context(), "there", backend.Cond{IfMatch: old.Version}), c.remove, store, c.says)
 			nothingIn(t, s, cfg.Prefix[:strings.LastIndex(cfg.Prefix, "/")]+"/.cosafs")
 		})
