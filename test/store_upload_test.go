@@ -137,16 +137,17 @@ func TestStoreFiftyUploaders(t *testing.T) {
 	chance := rand.New(rand.NewPCG(7, 8)) //nolint:gosec // G404: the same victims each time
 	doomed := chance.Perm(uploaders)[:victims]
 	var rules []faultproxy.Rule
-	var commands []*exec.Cmd
-	for i := range uploaders {
-		cmd := u.command(tree.IDs[before+i])
-		commands = append(commands, cmd)
+	var all []*upload
+	for _, id := range tree.IDs[before:] {
+		all = append(all, &upload{Cmd: u.command(id), id: id, started: make(chan struct{})})
+	}
+	for i, up := range all {
 		if slices.Contains(doomed, i) {
-			rules = append(rules, u.killAt(cmd, tree.IDs[before+i], chance.IntN(12)))
+			rules = append(rules, up.killAt(chance.IntN(12)))
 		}
 	}
 	r.proxy.Plan(rules...)
-	u.runAll(commands, tree.IDs[before:])
+	u.runAll(all)
 	r.proxy.Plan()
 	t.Logf("%d of %d finished; %v", len(u.done), uploaders, r.proxy.Counts().Requests)
 	if len(u.done) < uploaders-victims {
@@ -180,37 +181,46 @@ func (u *uploads) command(id index.BuildID) *exec.Cmd {
 	return u.storeEnv.command(shared.cosafs, "-C", work, "upload", "--build", string(id), u.remote.url())
 }
 
-// killAt kills a command at its n-th request about its build.
-func (u *uploads) killAt(cmd *exec.Cmd, id index.BuildID, n int) faultproxy.Rule {
+// An upload is one of them.
+type upload struct {
+	*exec.Cmd
+	id      index.BuildID
+	started chan struct{} // closed when there is a process
+}
+
+// killAt kills the upload at its n-th request about its build.
+func (up *upload) killAt(n int) faultproxy.Rule {
 	return faultproxy.Rule{
-		Match: func(r *http.Request) bool { return strings.Contains(r.URL.String(), string(id)) },
+		Match: func(r *http.Request) bool { return strings.Contains(r.URL.String(), string(up.id)) },
 		Skip:  n, Times: 1,
 		Fault: func(next http.Handler) http.Handler {
-			_ = cmd.Process.Kill() // the kernel takes it in the middle of this request
+			<-up.started
+			_ = up.Process.Kill() // the kernel takes it in the middle of this request
 			return next
 		},
 	}
 }
 
-// runAll runs the commands at the same time.
-func (u *uploads) runAll(commands []*exec.Cmd, ids []index.BuildID) {
+// runAll runs them at the same time.
+func (u *uploads) runAll(all []*upload) {
 	u.Helper()
 	var wg sync.WaitGroup
 	began := time.Now()
-	for i, cmd := range commands {
+	for _, up := range all {
 		var said strings.Builder
-		cmd.Stdout, cmd.Stderr = &said, &said
-		if err := cmd.Start(); err != nil {
+		up.Stdout, up.Stderr = &said, &said
+		if err := up.Start(); err != nil {
 			u.Fatal(err)
 		}
+		close(up.started)
 		wg.Go(func() {
-			err := cmd.Wait()
+			err := up.Wait()
 			u.mu.Lock()
 			defer u.mu.Unlock()
 			if err == nil {
-				u.done[ids[i]] = true
-			} else if cmd.ProcessState.ExitCode() != -1 { // not killed
-				u.Errorf("the upload of %s fails: %v: %s", ids[i], err, said.String())
+				u.done[up.id] = true
+			} else if up.ProcessState.ExitCode() != -1 { // not killed
+				u.Errorf("the upload of %s fails: %v: %s", up.id, err, said.String())
 			}
 		})
 	}
