@@ -13,10 +13,11 @@ type (
 	followKey     struct{}
 )
 
-// inJob marks ctx as a job's own. What its caller followed is not what its
-// parts report to.
+// inJob marks ctx as a job's own. What its caller followed and wished
+// for is nothing to its parts.
 func inJob(ctx context.Context, vm bool) context.Context {
 	ctx = context.WithValue(ctx, followKey{}, (*Task)(nil))
+	ctx = context.WithValue(ctx, wishKey{}, wish{})
 	return context.WithValue(ctx, jobContextKey{}, jobContext{vm: vm})
 }
 

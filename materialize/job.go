@@ -16,6 +16,9 @@ type Work struct {
 	Plan   *Plan  // shown as the job's plan; may be nil
 	// VM says that the work starts a virtual machine; those are bounded.
 	VM bool
+	// Moves says that the work only brings here, or unpacks, what exists: who may
+	// read may start it.
+	Moves bool
 	// Space is an estimate of the bytes that the work will write; the runner
 	// refuses to start with a ClassSpace failure when they are not free. 0 = unknown.
 	Space int64

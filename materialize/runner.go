@@ -193,10 +193,7 @@ func (r *Runner) Do(ctx context.Context, w Work, linger time.Duration) (Result, 
 		r.leave(f, 0)
 		return f.res, f.err
 	case <-ctx.Done():
-		if cause := context.Cause(ctx); errors.Is(cause, ErrCancelled) || errors.Is(cause, ErrAbandoned) {
-			linger = 0 // the job that waited has lingered itself, or was not meant to
-		}
-		r.leave(f, linger)
+		r.leave(f, lingerOf(ctx, linger))
 		return Result{}, fmt.Errorf("wait for %s of %s: %w", w.Title, w.Target, context.Cause(ctx))
 	}
 }

@@ -17,6 +17,9 @@ func (r *Runner) join(ctx context.Context, w Work, asked time.Time) (*flight, er
 	}
 	f := r.flights[w.Key]
 	if f == nil {
+		if err := mayStart(ctx, w); err != nil {
+			return nil, err
+		}
 		f = r.start(ctx, w, asked)
 	}
 	f.tickets++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"cosafs/materialize"
@@ -59,17 +60,27 @@ func (d *archDir) Attr(context.Context) (Attr, error) {
 	return dirAttr(d.path(), mtime, long), nil
 }
 
-func (d *archDir) Entries(ctx context.Context) ([]Dirent, error) {
+// listed gives the files that a listing shows, in name order.
+func (d *archDir) listed(ctx context.Context) ([]Entry, error) {
 	files, _, err := d.files("readdir")
 	if err != nil {
 		return nil, err
 	}
-	list := dirents(files)
+	list := slices.DeleteFunc(slices.Clone(files), func(e Entry) bool { return !validName(e.Name) })
 	if d.fs.opts.ListBuildable {
-		list = append(list, dirents(d.fs.lib.Buildable(ctx, d.build, d.arch))...)
+		for _, e := range d.fs.lib.Buildable(ctx, d.build, d.arch) {
+			if validName(e.Name) {
+				list = append(list, e)
+			}
+		}
 	}
-	slices.SortStableFunc(list, byName)
-	return slices.CompactFunc(list, func(a, b Dirent) bool { return a.Name == b.Name }), nil
+	slices.SortStableFunc(list, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b Entry) bool { return a.Name == b.Name }), nil
+}
+
+func (d *archDir) Entries(ctx context.Context) ([]Dirent, error) {
+	list, err := d.listed(ctx)
+	return dirents(list), err
 }
 
 func (d *archDir) Lookup(ctx context.Context, name string) (Node, error) {

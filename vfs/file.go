@@ -17,8 +17,8 @@ type file struct {
 }
 
 var (
-	_ File    = (*file)(nil)
-	_ Xattrer = (*file)(nil)
+	_ Described = (*file)(nil)
+	_ Xattrer   = (*file)(nil)
 )
 
 // Attr gives the size as soon as anybody knows it. A file of next/ that is
@@ -58,6 +58,12 @@ func (n *file) now(ctx context.Context) (Entry, error) {
 		return n.e, nil
 	}
 	return e, err
+}
+
+// Describe gives the entry with its size, state and reason as they are now.
+func (n *file) Describe(ctx context.Context) (Entry, error) {
+	e, err := n.now(ctx)
+	return e, pathError("stat", n.e.path(), err)
 }
 
 // Open makes the bytes exist and gives them.

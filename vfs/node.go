@@ -39,6 +39,13 @@ type Symlink interface {
 	Readlink(ctx context.Context) (string, error)
 }
 
+// A Described is a file that the index knows, unlike the generated ones.
+type Described interface {
+	File
+	// Describe gives the index's entry as it is now. It is free.
+	Describe(ctx context.Context) (Entry, error)
+}
+
 // An Xattrer is a node with extended attributes.
 type Xattrer interface {
 	// Xattrs lists them in name order. It is free.

@@ -27,7 +27,7 @@ func (it *item) target() materialize.Target {
 func (s *Stream) cacheWork(it item, title string, produce func(ctx context.Context, task *materialize.Task) (*blobcache.Blob, error)) materialize.Work {
 	plan := s.plan(it)
 	return materialize.Work{
-		Key: it.workKey(), Target: it.target(), Title: title, Plan: &plan, Space: max(it.Size, 0),
+		Key: it.workKey(), Target: it.target(), Title: title, Plan: &plan, Moves: true, Space: max(it.Size, 0),
 		Done: func(context.Context) (materialize.Result, bool, error) {
 			done := s.cache.State(it.object().ID).Complete
 			return materialize.Result{Build: it.Build, Size: it.Size}, done, nil

@@ -1,0 +1,30 @@
+package access_test
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+
+	"cosafs/vfs/access"
+)
+
+func TestRolesHaveNames(t *testing.T) {
+	for _, r := range []access.Role{access.Nobody, access.Reader, access.Builder, access.Admin} {
+		if got, err := access.ParseRole(r.String()); got != r || err != nil {
+			t.Errorf("ParseRole(%s) = %v, %v", r, got, err)
+		}
+	}
+	if _, err := access.ParseRole("root"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("ParseRole(root): %v, want fs.ErrInvalid", err)
+	}
+}
+
+func TestCallerOfContext(t *testing.T) {
+	if c := access.Of(t.Context()); c.Role != access.Nobody {
+		t.Errorf("a ctx without a caller has role %s", c.Role)
+	}
+	want := access.Caller{Name: "alice", Role: access.Builder}
+	if got := access.Of(access.With(t.Context(), want)); got != want {
+		t.Errorf("Of = %+v, want %+v", got, want)
+	}
+}

@@ -1,0 +1,66 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// A Child is a listed name with what it stands for.
+type Child struct {
+	Name string
+	Node Node
+	Attr Attr
+}
+
+// A lister is a directory that gives all its children in one look at the index.
+type lister interface {
+	children(ctx context.Context) ([]Child, error)
+}
+
+var _ lister = (*archDir)(nil)
+
+// Children lists d in name order with the attributes of everything in it, for
+// doors whose listings have them. It is free. What disappears meanwhile is left out.
+func Children(ctx context.Context, d Dir) ([]Child, error) {
+	if l, ok := d.(lister); ok {
+		return l.children(ctx)
+	}
+	entries, err := d.Entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Child, 0, len(entries))
+	for _, e := range entries {
+		n, err := d.Lookup(ctx, e.Name)
+		if err == nil {
+			list, err = appendChild(ctx, list, e.Name, n)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func appendChild(ctx context.Context, list []Child, name string, n Node) ([]Child, error) {
+	a, err := n.Attr(ctx)
+	if err != nil {
+		return list, err
+	}
+	return append(list, Child{name, n, a}), nil
+}
+
+func (d *archDir) children(ctx context.Context) ([]Child, error) {
+	entries, err := d.listed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Child, 0, len(entries))
+	for _, e := range entries {
+		if list, err = appendChild(ctx, list, e.Name, &file{d.fs, e}); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return list, nil
+}
