@@ -52,7 +52,7 @@ func (p *program) mountCommand() *cli.Command {
 			case sideBySide:
 				return p.mountSideBySide(c.Context, req)
 			case c.Bool("foreground"):
-				return p.serve(c.Context, req)
+				return p.beDaemon(c.Context, &req, nil)
 			}
 			return p.mount(c.Context, req)
 		},
@@ -176,8 +176,8 @@ func (p *program) environ() []string {
 	return env
 }
 
-// serve is the daemon, in this process.
-func (p *program) serve(ctx context.Context, req webui.MountRequest) error {
+// beDaemon is the daemon, in this process: for a mount, a remote door, or both.
+func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door *webui.ServeRequest) error {
 	notify := daemon.NewNotifier(p.getenv)
 	log, closeLog, err := p.daemonLogger(notify)
 	if err != nil {
@@ -189,18 +189,31 @@ func (p *program) serve(ctx context.Context, req webui.MountRequest) error {
 		Runtime: p.runtime(),
 		Open:    func(ctx context.Context) (daemon.Backend, error) { return p.openWatched(ctx, log) },
 		Mount:   p.showAt(log),
-		First:   req,
-		Ready:   notify.Ready,
+		First:   first,
+		Door:    door,
+		Ready:   p.ready(notify),
 		Logger:  log,
 	})
 	if err != nil {
 		notify.Failed(err)
-		err = fmt.Errorf("mount %s: %w", req.Dir, err)
 	}
-	if errors.Is(err, webui.ErrRunning) {
+	if err != nil && first != nil {
+		err = fmt.Errorf("mount %s: %w", first.Dir, err)
+	}
+	if first != nil && errors.Is(err, webui.ErrRunning) {
 		return hintf(err, "cosafs mount without --foreground asks it for one more mount; cosafs status shows it")
 	}
 	return err
+}
+
+// ready tells everybody who waits for the daemon that it answers.
+func (p *program) ready(notify *daemon.Notifier) func(webui.ServeInfo) {
+	return func(info webui.ServeInfo) {
+		if !notify.Detached() {
+			_ = info
+		}
+		notify.Ready()
+	}
 }
 
 // daemonLogger logs to the rotated file when this process runs in the

@@ -25,6 +25,10 @@ type ServeRequest struct {
 	UploadDir string   `json:"upload-dir,omitempty"` // the scratch collection /upload/; "" = none
 	ShowAll   bool     `json:"show-all,omitempty"`   // list what could be built, where its size is known
 
+	// Stay keeps the door open for as long as the daemon has something else to show,
+	// rather than for as long as the caller waits.
+	Stay bool `json:"stay,omitempty"`
+
 	MaxConns int           `json:"max-conns,omitempty"` // connections at once; 0 = 1000
 	Rate     float64       `json:"rate,omitempty"`      // requests a second of one client; 0 = no limit
 	Wait     time.Duration `json:"wait,omitempty"`      // how long a GET waits for a build, in nanoseconds; 0 = 30 minutes
@@ -41,7 +45,7 @@ type ServeInfo struct {
 // unix socket.
 type Opener interface {
 	// Serve opens the remote doors, tells tell once where, and keeps them open
-	// until ctx ends. A place in use is fs.ErrExist; a public address without a way
+	// until ctx ends; if they stay it returns then. A place in use is fs.ErrExist; a public address without a way
 	// to log in is fs.ErrPermission.
 	Serve(ctx context.Context, req ServeRequest, tell func(ServeInfo)) error
 }

@@ -41,7 +41,8 @@ type Mount interface {
 	Unmount(ctx context.Context) error
 }
 
-// A Config is what a daemon is made from. All fields but Ready and Idle must be set.
+// A Config is what a daemon is made from. All fields but Ready and Idle must
+// be set, and one of First and Door.
 type Config struct {
 	Workdir string        // absolute
 	Runtime webui.Runtime // where the socket goes
@@ -50,10 +51,17 @@ type Config struct {
 	// Mount shows the backend's tree at a place, replacing what a dead daemon
 	// left there, and returns when it answers.
 	Mount func(ctx context.Context, b Backend, req webui.MountRequest) (Mount, error)
-	// First is the first mount. The daemon fails when it does.
-	First webui.MountRequest
-	// Ready is called when the first mount answers. May be nil.
-	Ready  func()
+	// First is the first mount. The daemon fails when it does. nil = none: then the
+	// daemon lives for its first door.
+	First *webui.MountRequest
+	// Serve opens remote doors of the backend, tells tell once where, and keeps them
+	// open until ctx ends.
+	Serve func(ctx context.Context, b Backend, req webui.ServeRequest, tell func(webui.ServeInfo)) error
+	// Door is the first remote door. The daemon fails when it does. nil = none.
+	Door *webui.ServeRequest
+	// Ready is called when the first mount and the first door answer, with what the
+	// door answers to. May be nil.
+	Ready  func(webui.ServeInfo)
 	Logger *slog.Logger
 	// Idle is how often a daemon without mounts looks whether its jobs have
 	// ended; 0 = a second.
@@ -61,9 +69,9 @@ type Config struct {
 }
 
 // Run is a daemon's life: it locks the build directory, opens the backend,
-// listens, mounts, and serves until ctx ends or until the last mount is gone
-// and no job is left. Then it unmounts, ends the jobs and returns. A daemon
-// that runs already is [webui.ErrRunning].
+// listens, mounts, opens the remote door, and serves until ctx ends or until the
+// last mount is gone and no job is left. Then it unmounts, ends the jobs and
+// returns. A daemon that runs already is [webui.ErrRunning].
 func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Second
@@ -82,18 +90,36 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s := newServer(cfg, backend)
+	s := newServer(ctx, cfg, backend)
 	stop := s.serve(ctx, l)
 	defer stop()
 	defer s.unmountAll(ctx)
-	if err := s.Mount(ctx, cfg.First); err != nil {
+	defer s.closeDoors()
+	info, err := s.openFirst(ctx)
+	if err != nil {
 		return err
 	}
 	if cfg.Ready != nil {
-		cfg.Ready()
+		cfg.Ready(info)
+	}
+	if cfg.First == nil {
+		return s.untilClosed(ctx)
 	}
 	s.untilIdle(ctx)
 	return nil
+}
+
+// openFirst shows the tree at the places that the daemon was made for.
+func (s *server) openFirst(ctx context.Context) (info webui.ServeInfo, err error) {
+	if s.cfg.First != nil {
+		if err := s.Mount(ctx, *s.cfg.First); err != nil {
+			return info, err
+		}
+	}
+	if s.cfg.Door != nil {
+		err = s.stay(ctx, *s.cfg.Door, func(i webui.ServeInfo) { info = i })
+	}
+	return info, err
 }
 
 // closeBackend ends the jobs, also when ctx has ended: that is why it is called.
@@ -132,7 +158,7 @@ func (s *server) serve(ctx context.Context, l net.Listener) (stop func()) {
 }
 
 // untilIdle returns when ctx ends, or when no mount is left and no job either;
-// no mount is accepted from then on.
+// nothing is accepted from then on.
 func (s *server) untilIdle(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Idle)
 	defer tick.Stop()
@@ -143,7 +169,7 @@ func (s *server) untilIdle(ctx context.Context) {
 		case <-s.changed:
 		case <-tick.C:
 		}
-		if s.mountCount() == 0 && !s.busy(ctx) && s.refuseMounts(false) {
+		if s.shows() == 0 && !s.busy(ctx) && s.refuse(false) {
 			return
 		}
 	}

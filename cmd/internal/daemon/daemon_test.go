@@ -80,6 +80,8 @@ type world struct {
 	ready   chan struct{}
 	ended   chan error
 
+	info webui.ServeInfo // of the first door; after ready
+
 	mu     sync.Mutex
 	mounts map[string]*mount // guarded by mu
 }
@@ -97,8 +99,9 @@ func newWorld(t *testing.T) *world {
 		Runtime: webui.Runtime{Dirs: []string{filepath.Join(run, "cosafs")}, UID: os.Getuid()},
 		Open:    func(context.Context) (daemon.Backend, error) { return w.backend, nil },
 		Mount:   w.mount,
-		First:   webui.MountRequest{Dir: t.TempDir()},
-		Ready:   func() { close(w.ready) },
+		First:   &webui.MountRequest{Dir: t.TempDir()},
+		Serve:   w.serve,
+		Ready:   func(info webui.ServeInfo) { w.info = info; close(w.ready) },
 		Logger:  slog.New(slog.DiscardHandler),
 		Idle:    time.Millisecond,
 	}

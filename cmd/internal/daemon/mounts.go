@@ -14,9 +14,10 @@ import (
 var (
 	_ webui.Service = (*server)(nil)
 	_ webui.Mounter = (*server)(nil)
+	_ webui.Opener  = (*server)(nil)
 )
 
-// A server is the backend with its mounts.
+// A server is the backend with its mounts and its remote doors.
 type server struct {
 	Backend
 	cfg     Config
@@ -24,14 +25,18 @@ type server struct {
 	waiters sync.WaitGroup // one a mount
 
 	mounting sync.Mutex // held while mounting, so that one place is mounted once
+	staying  stayers
 
 	mu     sync.Mutex
 	mounts map[string]Mount // by place; guarded by mu
-	ending bool             // no more mounts; guarded by mu
+	doors  int              // that are open for as long as their callers wait; guarded by mu
+	ending bool             // no more mounts and doors; guarded by mu
 }
 
-func newServer(cfg Config, b Backend) *server {
-	return &server{Backend: b, cfg: cfg, changed: make(chan struct{}, 1), mounts: map[string]Mount{}}
+func newServer(ctx context.Context, cfg Config, b Backend) *server {
+	s := &server{Backend: b, cfg: cfg, changed: make(chan struct{}, 1), mounts: map[string]Mount{}}
+	s.staying.init(ctx)
+	return s
 }
 
 // Status is the backend's with the mounts.
@@ -90,6 +95,11 @@ func (s *server) forget(dir string) {
 	delete(s.mounts, dir)
 	s.mu.Unlock()
 	s.cfg.Logger.Info("unmounted", "path", dir)
+	s.wake()
+}
+
+// wake has untilIdle look again.
+func (s *server) wake() {
 	select {
 	case s.changed <- struct{}{}:
 	default: // a token waits already
@@ -110,7 +120,7 @@ func (s *server) Unmount(ctx context.Context, dir string) error {
 // unmountAll takes every mount away and waits until all are gone, or until
 // their time is up. It works when ctx has ended: that is why it is called.
 func (s *server) unmountAll(ctx context.Context) {
-	s.refuseMounts(true)
+	s.refuse(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unmountTime)
 	defer cancel()
 	s.mu.Lock()
@@ -129,7 +139,7 @@ func (s *server) unmountAll(ctx context.Context) {
 	}
 	all.Wait()
 	if !waitFor(ctx, &s.waiters) {
-		s.cfg.Logger.Error("mounts left behind", "count", s.mountCount())
+		s.cfg.Logger.Error("mounts left behind", "count", s.shows())
 	}
 }
 
@@ -149,19 +159,20 @@ func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
 	}
 }
 
-// refuseMounts ends the accepting of mounts, once one that is being made is
-// there. Without force it does so only where no mount is left, and says whether.
-func (s *server) refuseMounts(force bool) bool {
+// refuse ends the accepting of mounts and doors, once one that is being made is
+// there. Without force it does so only where none is left, and says whether.
+func (s *server) refuse(force bool) bool {
 	s.mounting.Lock()
 	defer s.mounting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ending = s.ending || force || len(s.mounts) == 0
+	s.ending = s.ending || force || len(s.mounts)+s.doors == 0
 	return s.ending
 }
 
-func (s *server) mountCount() int {
+// shows counts what the daemon goes on for.
+func (s *server) shows() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.mounts)
+	return len(s.mounts) + s.doors
 }
