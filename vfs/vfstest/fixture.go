@@ -35,6 +35,7 @@ type Item struct {
 
 	Local     bool   `json:"local,omitempty"`     // gives a LocalFile
 	Buildable bool   `json:"buildable,omitempty"` // not listed, size unknown until it is made
+	Missing   bool   `json:"missing,omitempty"`   // listed with its size, but gone until it is made again
 	Short     string `json:"short,omitempty"`     // short name that resolves to it
 	Inputs    string `json:"inputs,omitempty"`    // of files of next/
 	SHA256    string `json:"sha256,omitempty"`

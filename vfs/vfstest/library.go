@@ -78,7 +78,7 @@ func (l *Library) add(it Item) error {
 	if err != nil {
 		return err
 	}
-	made := &item{Item: it, bytes: b, made: !it.Buildable}
+	made := &item{Item: it, bytes: b, made: !it.Buildable && !it.Missing}
 	if it.Local {
 		f, err := os.CreateTemp(l.dir, "local-*")
 		if err != nil {
@@ -105,7 +105,7 @@ func (l *Library) publish() {
 	for _, it := range l.items {
 		build, arch, _ := it.split()
 		switch {
-		case build == materialize.Next || !it.made:
+		case build == materialize.Next || !it.made && !it.Missing:
 		case build == "":
 			s.Top = append(s.Top, l.entry(it))
 		default:
@@ -153,11 +153,14 @@ func (l *Library) entry(it *item) vfs.Entry {
 		Build: build, Arch: arch, Name: name, Kind: it.Kind, Size: -1, ModTime: epoch,
 		State: materialize.StateBuildable, SHA256: it.SHA256, Inputs: it.Inputs,
 	}
+	if it.made || it.Missing {
+		e.Size = int64(len(it.bytes))
+	}
 	switch {
 	case it.failed:
 		e.State, e.Reason = materialize.StateFailed, it.Reason
 	case it.made:
-		e.State, e.Size, e.Source = materialize.StateLocal, int64(len(it.bytes)), "workdir"
+		e.State, e.Source = materialize.StateLocal, "workdir"
 	}
 	return e
 }
@@ -267,7 +270,7 @@ func (l *Library) Buildable(_ context.Context, build, arch string) []vfs.Entry {
 	defer l.mu.Unlock()
 	var list []vfs.Entry
 	for _, it := range l.items {
-		if b, a, _ := it.split(); b == build && a == arch && !it.made {
+		if b, a, _ := it.split(); b == build && a == arch && !it.made && !it.Missing {
 			list = append(list, l.entry(it))
 		}
 	}
