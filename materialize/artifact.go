@@ -36,7 +36,8 @@ func (m *Maker) makeArtifact(ctx context.Context, t Target) (Result, error) {
 }
 
 // stored looks for the target's bytes in the build directory. A recorded file
-// that is gone is an error, not an absence: a rebuilt image is not the recorded one.
+// that is gone is an error, not an absence, unless it can be made again as it was:
+// a rebuilt image is not the recorded one.
 func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 	b, err := m.Records.Build(ctx, t.Build, t.Arch)
 	if err != nil {
@@ -45,6 +46,8 @@ func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 	a, ok := b.Artifacts[t.Kind]
 	switch {
 	case !ok:
+		return Result{}, false, nil
+	case !a.Local && m.again(ctx, b, a):
 		return Result{}, false, nil
 	case !a.Local:
 		return Result{}, false, lostFailure(t, a)
@@ -104,6 +107,9 @@ func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) 
 	task.Phase("sha256", 0.96)
 	sum, size, err := hashFile(ctx, out)
 	if err != nil {
+		return Result{}, err
+	}
+	if err := checkAgain(b, t, sum); err != nil {
 		return Result{}, err
 	}
 	return m.recordArtifact(ctx, b, Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}, out, task)

@@ -1,6 +1,7 @@
 package materialize_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,7 +15,7 @@ import (
 func TestRecordedFileThatIsGone(t *testing.T) {
 	w := newWorld(t)
 	r := w.open(t, Next, "qemu")
-	if err := os.Remove(r.Path); err != nil {
+	if err := errors.Join(os.Remove(r.Path), os.RemoveAll(filepath.Join(w.StateDir, "base"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, build := range []string{r.Build, Next} {
@@ -27,6 +28,46 @@ func TestRecordedFileThatIsGone(t *testing.T) {
 	p, err := w.Plan(t.Context(), Target{Build: r.Build, Arch: arch, Kind: "qemu"})
 	if err != nil || p.State != StateGone || len(p.Steps) != 0 {
 		t.Errorf("plan = %+v, %v; want gone", p, err)
+	}
+}
+
+// A recorded image whose file is gone comes back from the disk it was made of.
+func TestRecordedFileIsMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	r := w.open(t, Next, "qemu")
+	want, err := os.ReadFile(r.Path)
+	if err := errors.Join(err, os.Remove(r.Path)); err != nil {
+		t.Fatal(err)
+	}
+	target := Target{Build: r.Build, Arch: arch, Kind: "qemu"}
+	if p, err := w.Plan(t.Context(), target); err != nil || p.State != StateBuildable || len(p.Steps) != 3 || !p.Steps[1].Done {
+		t.Errorf("plan = %+v, %v; want buildable from the cached disk", p, err)
+	}
+	again := w.open(t, r.Build, "qemu")
+	if got, err := os.ReadFile(again.Path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("made again: %q, %v, want %q", got, err, want)
+	}
+	w.wantRuns(t, 1, 1, 2)
+}
+
+// What comes out with other bytes than the recorded ones never takes their place.
+func TestRecordedFileMadeAgainDiffers(t *testing.T) {
+	w := newWorld(t)
+	r := w.open(t, Next, "qemu")
+	if err := os.Remove(r.Path); err != nil {
+		t.Fatal(err)
+	}
+	w.disks.making = func(base string) {
+		if err := os.WriteFile(base, append([]byte("other"), make([]byte, 1<<20-5)...), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := w.Make(t.Context(), Target{Build: r.Build, Arch: arch, Kind: "qemu"})
+	if _, hint := ClassOf(err); !errors.Is(err, ErrCorrupt) || hint == "" {
+		t.Errorf("open: %v, want ErrCorrupt and a hint", err)
+	}
+	if _, err := os.Stat(r.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("stat %s: %v, want fs.ErrNotExist", r.Path, err)
 	}
 }
 

@@ -31,6 +31,7 @@ type Facts struct {
 	Engine   string      // compose engine
 	Commit   bool        // the repository holds the commit
 	Base     bool        // the base disk is cached
+	Again    bool        // it is recorded, its file is gone, and can be made again as it was
 	Failure  error       // remembered failure of a step, nil if none
 	Job      *JobInfo    // of a step that is under way, nil if none
 
@@ -109,8 +110,13 @@ func (m *Maker) partsOf(id string) (map[string]string, bool) {
 
 // gatherSteps looks at what the steps of a recorded build would need.
 func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
-	if _, stored := f.recorded(); stored || f.Build == nil || f.Build.Commit == "" {
-		return // no step is needed, or known
+	if f.Build == nil || f.Build.Commit == "" {
+		return // no step is known
+	}
+	if a, recorded := f.recorded(); recorded {
+		if f.Again = !a.Local && m.again(ctx, *f.Build, a); !f.Again {
+			return // no step is needed
+		}
 	}
 	f.Commit = m.Commits.Has(ctx, f.Build.Commit)
 	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
@@ -150,7 +156,7 @@ func (f Facts) plan() Plan {
 	if f.Inputs != nil {
 		p.Inputs = f.Inputs.Key
 	}
-	if a, ok := f.recorded(); ok {
+	if a, ok := f.recorded(); ok && !f.Again {
 		return f.planStored(p, a)
 	}
 	if f.Makeable != nil {
@@ -167,6 +173,8 @@ func (f Facts) plan() Plan {
 		p.Reason = strings.TrimSuffix(fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase), ": ")
 	case f.Failure != nil:
 		p.State, p.Reason, p.Job = StateFailed, f.Failure.Error(), jobOf(f.Failure)
+	case f.Again:
+		p.State, p.Reason = StateBuildable, "its file is gone; opening it makes it again of the same disk, and it must come out as recorded"
 	default:
 		p.State, p.Reason = StateBuildable, "it exists nowhere; opening it makes it"
 	}
@@ -210,6 +218,9 @@ func (f Facts) steps() []Step {
 	}
 	made := Step{Do: f.Target.Kind, What: "file in the build directory, recorded in meta.json",
 		Why: "meta.json has no " + f.Target.Kind, Key: f.artifactKey}
+	if f.Again {
+		made.Why = "meta.json has it, but its file is gone"
+	}
 	if f.Target.Kind == KindOSTree {
 		return append(steps, made)
 	}

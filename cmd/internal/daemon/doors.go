@@ -65,7 +65,7 @@ func (d *stayers) init(ctx context.Context) {
 
 // stay opens a door that lives as long as the daemon. One that is open already
 // under the same conditions is success.
-func (s *server) stay(ctx context.Context, req webui.ServeRequest, tell func(webui.ServeInfo)) error {
+func (s *server) stay(ctx context.Context, req webui.ServeRequest, tell func(webui.ServeInfo)) error { //nolint:contextcheck // the door outlives the request that opened it
 	req.Stay = true
 	d := &s.staying
 	d.opening.Lock()

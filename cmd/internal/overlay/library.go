@@ -119,7 +119,7 @@ func final(top vfs.Entry) bool {
 // a recorded file only if it has the recorded bytes, and one that could be made
 // only if the store has it, or may have it.
 func stands(top, low vfs.Entry) bool {
-	if top.State != materialize.StateBuildable && top.SHA256 != "" && low.SHA256 != top.SHA256 {
+	if top.SHA256 != "" && low.SHA256 != top.SHA256 {
 		return false
 	}
 	return low.State != materialize.StateGone || top.State != materialize.StateBuildable

@@ -154,6 +154,9 @@ func (r *records) AddArtifact(ctx context.Context, id, arch string, a materializ
 		return errors.Join(err, begun.strike())
 	}
 	defer r.onChange()
+	if _, recorded := meta.Image(index.Kind(a.Kind)); recorded {
+		return begun.strike() // its bytes are back
+	}
 	if err := r.recordImage(ctx, key+"/meta.json", a); err != nil {
 		return errors.Join(err, r.complete(ctx, note{ID: id, Arch: arch, File: a.File}), begun.strike())
 	}

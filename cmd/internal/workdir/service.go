@@ -59,7 +59,10 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 		return info
 	}
 	info.Version, info.Commit, info.Config = b.Version, b.Commit, b.Config
-	for _, a := range b.Artifacts {
+	for kind, a := range b.Artifacts {
+		if !a.Local && a.Damage == "" {
+			a.State = w.stateOf(ctx, materialize.Target{Build: ref.ID, Arch: arch, Kind: kind})
+		}
 		info.Artifacts = append(info.Artifacts, a)
 	}
 	slices.SortFunc(info.Artifacts, func(a, b materialize.Artifact) int { return strings.Compare(a.Kind, b.Kind) })
@@ -69,6 +72,15 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 		}
 	}
 	return info
+}
+
+// stateOf says what opening a recorded artifact whose file is gone would do.
+func (w *Workdir) stateOf(ctx context.Context, t materialize.Target) materialize.State {
+	p, err := w.maker.Plan(ctx, t)
+	if err != nil {
+		return materialize.StateUnknown
+	}
+	return p.State
 }
 
 // Show implements [webui.Service].

@@ -1,0 +1,37 @@
+package materialize
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// again says whether a recorded artifact whose file is gone can be made again as
+// it was: the disk that it was made of is in the cache still, and an image is a
+// function of its disk. A disk written anew would be another one, as its file
+// systems draw lots.
+func (m *Maker) again(ctx context.Context, b Build, a Artifact) bool {
+	if a.Damage != "" || a.SHA256 == "" || a.File != m.Records.FileName(a.Kind, b.Name, b.ID, b.Arch) {
+		return false
+	}
+	if !slices.Contains(m.Disks.Kinds(), a.Kind) || !m.Commits.Has(ctx, b.Commit) {
+		return false
+	}
+	image, err := m.imageOf(ctx, b)
+	if err != nil {
+		return false
+	}
+	_, err = readBase(m.baseDir(m.baseKey(m.diskRequest(b, a.Kind, image))))
+	return err == nil
+}
+
+// checkAgain refuses what was made in the place of a recorded artifact and is not
+// that artifact.
+func checkAgain(b Build, t Target, sum string) error {
+	a, ok := b.Artifacts[t.Kind]
+	if !ok || a.SHA256 == sum {
+		return nil
+	}
+	return Fail(ClassConfig, "make "+t.String()+" again", "bring the recorded file back, or make a new build: cosafs build --force",
+		fmt.Errorf("%s came out with sha256 %s, but %s is recorded: %w", a.File, sum, a.SHA256, ErrCorrupt))
+}
