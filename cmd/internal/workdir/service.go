@@ -74,11 +74,12 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 	return info
 }
 
-// stateOf says what opening a recorded artifact whose file is gone would do.
+// stateOf says whether a recorded artifact whose file is gone can be made again,
+// "" if it can't.
 func (w *Workdir) stateOf(ctx context.Context, t materialize.Target) materialize.State {
 	p, err := w.maker.Plan(ctx, t)
-	if err != nil {
-		return materialize.StateUnknown
+	if err != nil || p.State == materialize.StateGone {
+		return ""
 	}
 	return p.State
 }
