@@ -77,6 +77,9 @@ func statusText(r statusReport) string {
 	for _, dir := range r.Mounts {
 		fmt.Fprintf(&b, "Mount:   %s\n", dir)
 	}
+	for _, url := range r.Serving {
+		fmt.Fprintf(&b, "Serving: %s/\n", url)
+	}
 	for _, s := range r.Stores {
 		fmt.Fprintf(&b, "Store:   %s\n", storeLine(s))
 	}

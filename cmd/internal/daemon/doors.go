@@ -20,7 +20,30 @@ func (s *server) Serve(ctx context.Context, req webui.ServeRequest, tell func(we
 		return err
 	}
 	defer s.forgetDoor(req)
-	return s.cfg.Serve(ctx, s.Backend, req, tell)
+	return s.open(ctx, req, tell)
+}
+
+// open opens a door, and notes where for as long as it is open.
+func (s *server) open(ctx context.Context, req webui.ServeRequest, tell func(webui.ServeInfo)) error {
+	var opened webui.ServeInfo
+	err := s.cfg.Serve(ctx, s.Backend, req, func(info webui.ServeInfo) {
+		opened = info
+		s.note(info, +1)
+		tell(info)
+	})
+	s.note(opened, -1)
+	return err
+}
+
+// note counts the doors at each URL.
+func (s *server) note(info webui.ServeInfo, by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, url := range info.URLs {
+		if s.urls[url] += by; s.urls[url] == 0 {
+			delete(s.urls, url)
+		}
+	}
 }
 
 // admitDoor counts a door in, and refuses when the daemon ends.
@@ -80,7 +103,7 @@ func (s *server) stay(ctx context.Context, req webui.ServeRequest, tell func(web
 	life, giveUp := context.WithCancel(d.life)
 	d.doors.Go(func() {
 		defer giveUp()
-		failed <- s.cfg.Serve(life, s.Backend, req, func(info webui.ServeInfo) { opened <- info })
+		failed <- s.open(life, req, func(info webui.ServeInfo) { opened <- info })
 	})
 	select {
 	case info := <-opened:

@@ -29,6 +29,9 @@ func TestDaemonForADoorAlone(t *testing.T) {
 	if !slices.Equal(w.info.URLs, []string{"http://a"}) {
 		t.Errorf("ready with %q", w.info.URLs)
 	}
+	if st, err := c.Status(t.Context()); err != nil || !slices.Equal(st.Serving, w.info.URLs) {
+		t.Errorf("Status = %+v, %v, want the door", st, err)
+	}
 	// A mount that comes and goes does not end it.
 	dir := t.TempDir()
 	if err := errors.Join(c.Mount(t.Context(), webui.MountRequest{Dir: dir}), c.Unmount(t.Context(), dir)); err != nil {

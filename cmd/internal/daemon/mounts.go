@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -29,17 +30,18 @@ type server struct {
 
 	mu     sync.Mutex
 	mounts map[string]Mount // by place; guarded by mu
+	urls   map[string]int   // of open doors; guarded by mu
 	doors  int              // that are open for as long as their callers wait; guarded by mu
 	ending bool             // no more mounts and doors; guarded by mu
 }
 
 func newServer(ctx context.Context, cfg Config, b Backend) *server {
-	s := &server{Backend: b, cfg: cfg, changed: make(chan struct{}, 1), mounts: map[string]Mount{}}
+	s := &server{Backend: b, cfg: cfg, changed: make(chan struct{}, 1), mounts: map[string]Mount{}, urls: map[string]int{}}
 	s.staying.init(ctx)
 	return s
 }
 
-// Status is the backend's with the mounts.
+// Status is the backend's with the mounts and the doors.
 func (s *server) Status(ctx context.Context) (webui.Status, error) {
 	st, err := s.Backend.Status(ctx)
 	if err != nil {
@@ -52,6 +54,7 @@ func (s *server) Status(ctx context.Context) (webui.Status, error) {
 		st.Mounts = append(st.Mounts, dir)
 	}
 	slices.Sort(st.Mounts)
+	st.Serving = slices.Sorted(maps.Keys(s.urls))
 	return st, nil
 }
 
