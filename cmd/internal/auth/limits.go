@@ -1,0 +1,85 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// freeFailures is how many wrong passwords an address, or a name, may send at
+	// once: enough for a client that opens many connections before it asks.
+	freeFailures = 20
+	// failureEvery is how long it takes to be allowed another one.
+	failureEvery = 3 * time.Second
+	// pails bounds the memory: keys that share a pail share their failures.
+	pails = 1024
+	// queueMost is how many requests wait for a slot at most. The last of them waits
+	// for some seconds.
+	queueMost = 64
+)
+
+// limits counts failures by key, and says who has to wait before he tries
+// again. It has a fixed size, whatever is sent, and forgets nothing in a flood.
+// It is safe for concurrent use.
+type limits struct {
+	seed  maphash.Seed // random, so that nobody can aim at another's pail
+	pails []*rate.Limiter
+}
+
+func newLimits() *limits {
+	l := &limits{seed: maphash.MakeSeed(), pails: make([]*rate.Limiter, pails)}
+	for i := range l.pails {
+		l.pails[i] = rate.NewLimiter(rate.Every(failureEvery), freeFailures)
+	}
+	return l
+}
+
+func (l *limits) pail(key string) *rate.Limiter {
+	return l.pails[maphash.String(l.seed, key)%pails]
+}
+
+// wait gives the time until the key may fail again; 0 = now.
+func (l *limits) wait(key string, now time.Time) time.Duration {
+	missing := 1 - l.pail(key).TokensAt(now)
+	return max(0, time.Duration(missing*float64(failureEvery)))
+}
+
+// charge counts a failure.
+func (l *limits) charge(key string, now time.Time) { l.pail(key).AllowN(now, 1) }
+
+// errBusy means that too many wait for a slot.
+var errBusy = errors.New("too many logins at once")
+
+// slots lets passwords be checked on half of the processors at most: a flood of
+// wrong ones leaves the others to those who are logged in.
+type slots struct {
+	free    chan struct{}
+	waiting atomic.Int64
+}
+
+func newSlots() *slots {
+	return &slots{free: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+}
+
+// take waits for a slot, which its caller has to give back. It is errBusy at
+// once where too many wait, else the ctx's error.
+func (s *slots) take(ctx context.Context) error {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > queueMost {
+		return errBusy
+	}
+	select {
+	case s.free <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *slots) giveBack() { <-s.free }
