@@ -60,14 +60,14 @@ func (d *archDir) Attr(context.Context) (Attr, error) {
 	return dirAttr(d.path(), mtime, long), nil
 }
 
-// listed gives the files that a listing shows, in name order.
-func (d *archDir) listed(ctx context.Context) ([]Entry, error) {
+// listed gives the recorded files in name order; with all also what could be made.
+func (d *archDir) listed(ctx context.Context, all bool) ([]Entry, error) {
 	files, _, err := d.files("readdir")
 	if err != nil {
 		return nil, err
 	}
 	list := slices.DeleteFunc(slices.Clone(files), func(e Entry) bool { return !validName(e.Name) })
-	if d.fs.opts.ListBuildable {
+	if all {
 		for _, e := range d.fs.lib.Buildable(ctx, d.build, d.arch) {
 			if validName(e.Name) {
 				list = append(list, e)
@@ -79,7 +79,7 @@ func (d *archDir) listed(ctx context.Context) ([]Entry, error) {
 }
 
 func (d *archDir) Entries(ctx context.Context) ([]Dirent, error) {
-	list, err := d.listed(ctx)
+	list, err := d.listed(ctx, d.fs.opts.ListBuildable)
 	return dirents(list), err
 }
 

@@ -15,7 +15,8 @@ type Child struct {
 
 // A lister is a directory that gives all its children in one look at the index.
 type lister interface {
-	children(ctx context.Context) ([]Child, error)
+	// With all it also gives what does not exist yet but could be made.
+	children(ctx context.Context, all bool) ([]Child, error)
 }
 
 var _ lister = (*archDir)(nil)
@@ -24,8 +25,21 @@ var _ lister = (*archDir)(nil)
 // doors whose listings have them. It is free. What disappears meanwhile is left out.
 func Children(ctx context.Context, d Dir) ([]Child, error) {
 	if l, ok := d.(lister); ok {
-		return l.children(ctx)
+		return l.children(ctx, false)
 	}
+	return lookUp(ctx, d)
+}
+
+// AllChildren is Children with what does not exist yet but could be made, whatever
+// the tree's [Options] say: for people, who know that opening it builds it.
+func AllChildren(ctx context.Context, d Dir) ([]Child, error) {
+	if l, ok := d.(lister); ok {
+		return l.children(ctx, true)
+	}
+	return lookUp(ctx, d)
+}
+
+func lookUp(ctx context.Context, d Dir) ([]Child, error) {
 	entries, err := d.Entries(ctx)
 	if err != nil {
 		return nil, err
@@ -51,8 +65,8 @@ func appendChild(ctx context.Context, list []Child, name string, n Node) ([]Chil
 	return append(list, Child{name, n, a}), nil
 }
 
-func (d *archDir) children(ctx context.Context) ([]Child, error) {
-	entries, err := d.listed(ctx)
+func (d *archDir) children(ctx context.Context, all bool) ([]Child, error) {
+	entries, err := d.listed(ctx, all || d.fs.opts.ListBuildable)
 	if err != nil {
 		return nil, err
 	}

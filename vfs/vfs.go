@@ -43,5 +43,9 @@ func New(lib Library, opts Options) *FS {
 	return &FS{lib: lib, opts: opts}
 }
 
+// Serial grows with every change of the index: what was made of the tree's names
+// at one serial holds for as long as it stays.
+func (f *FS) Serial() uint64 { return f.lib.Snapshot().Serial }
+
 // Root is the directory at the top.
 func (f *FS) Root() Dir { return &rootDir{f} }
