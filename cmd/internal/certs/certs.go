@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"cosafs/cmd/internal/reload"
@@ -100,7 +101,7 @@ func (p *Pair) config(cas *x509.CertPool) *tls.Config {
 func unusable(op, hint string, paths []string, err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) {
-		err = fmt.Errorf("%v: %w", paths, err)
+		err = fmt.Errorf("%s: %w", strings.Join(paths, " and "), err)
 	}
 	return materialize.Fail(materialize.ClassConfig, op, hint, err)
 }

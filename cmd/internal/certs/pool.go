@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -40,7 +41,10 @@ func parsePool(data []byte) (*x509.CertPool, error) {
 		}
 		pool.AddCert(cert)
 	}
-	if number == 0 {
+	switch {
+	case bytes.Contains(data, []byte("-----BEGIN")):
+		return nil, fmt.Errorf("cut off after certificate %d: %w", number, fs.ErrInvalid)
+	case number == 0:
 		return nil, fmt.Errorf("no certificate in it: %w", fs.ErrInvalid)
 	}
 	return pool, nil

@@ -1,0 +1,4 @@
+package certs
+
+// OpenAt is Open with a clock.
+var OpenAt = open
