@@ -45,7 +45,7 @@ func BenchmarkStores(b *testing.B) {
 		{"20ms", faultproxy.Wire{Delay: 20 * time.Millisecond}.Start(b, o.server.Addr)},
 	} {
 		b.Run(net.name, func(b *testing.B) {
-			table := &storeTable{name: net.name}
+			table := newStoreTable(net.name)
 			for b.Loop() {
 				for range storeRounds {
 					for _, p := range storePeers() {
@@ -135,7 +135,8 @@ func (o *objects) turn(b *testing.B, p storePeer, addr string) reading {
 	r.first = m.firstByte(o.key(forFirst))
 	watch := watchProcess(b, m.pid)
 	r.cold = m.whole(o.key(forAll))
-	r.cpu, r.peak = watch.end(objectSize)
+	used, peak := watch.end()
+	r.cpu, r.peak = perGiB(used, objectSize), peak
 	if m.pid != 0 {
 		r.warm = m.whole(o.key(forAll))
 	}
