@@ -21,6 +21,10 @@ type ServeRequest struct {
 	Grants    []string `json:"grants,omitempty"`    // NAME=ROLE; who has none is a reader
 	Everybody string   `json:"everybody,omitempty"` // role of those who don't log in: "", reader, builder
 
+	// AllowPlain takes passwords and tokens over connections without TLS from other
+	// machines, too: for a proxy on another machine that ends TLS.
+	AllowPlain bool `json:"allow-plain,omitempty"`
+
 	Hosts     []string `json:"hosts,omitempty"`      // names that requests without a login may call this host by, besides its addresses and localhost
 	UploadDir string   `json:"upload-dir,omitempty"` // the scratch collection /upload/; "" = none
 	ShowAll   bool     `json:"show-all,omitempty"`   // list what could be built, where its size is known
