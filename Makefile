@@ -19,6 +19,8 @@ DEPS_STORE   := ca-certificates xz-utils gpgv
 DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod zstd cpio
 DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev \
                 nginx-light rclone s3fs awscli gnupg
+DEPS_DAV     := davfs2 cadaver litmus gvfs gvfs-backends gvfs-daemons libglib2.0-bin dbus dbus-daemon curl wget aria2 \
+                qemu-block-extra apache2 apache2-utils libnginx-mod-http-dav-ext chromium fonts-dejavu-core nodejs
 DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_STORE) $(DEPS_DEMO)
 
 # No test may be skipped for want of a tool.
@@ -31,7 +33,7 @@ build: ## the program, static, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cosafs ./cmd/cosafs
 
 deps: ; @$(call install,$(DEPS_RUN))
-deps-test: ; @$(call install,$(DEPS_RUN) $(DEPS_TEST))
+deps-test: ; @$(call install,$(DEPS_RUN) $(DEPS_TEST) $(DEPS_DAV))
 
 # install: the Debian packages that are missing, if any.
 define install
