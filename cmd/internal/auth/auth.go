@@ -6,6 +6,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -50,8 +51,8 @@ type Guard struct {
 	tokens *reload.Value[[]token] // nil without Tokens
 	grants map[string]access.Role
 
-	secret  []byte // keys what is derived from passwords
-	compare func(hash, password []byte) error
+	compare func(hash, password []byte) error // bcrypt
+	memory  *memory
 	slots   *slots
 	addrs   *limits // failures by address
 	names   *limits // failures by name
@@ -75,7 +76,7 @@ func Open(cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		cfg: cfg, grants: grants, secret: randomBytes(), compare: bcrypt.CompareHashAndPassword,
+		cfg: cfg, grants: grants, compare: bcrypt.CompareHashAndPassword, memory: newMemory(),
 		slots: newSlots(), addrs: newLimits(), names: newLimits(),
 	}
 	if err := errors.Join(g.openUsers(), g.openTokens()); err != nil {
@@ -84,14 +85,12 @@ func Open(cfg Config) (*Guard, error) {
 	return g, nil
 }
 
-// openUsers reads the htpasswd file. Each reading has a memory of its own, so
-// that none outlives the file that it was true for.
 func (g *Guard) openUsers() (err error) {
-	path := g.cfg.Htpasswd
+	path, seed := g.cfg.Htpasswd, maphash.MakeSeed()
 	if path == "" {
 		return nil
 	}
-	g.users, err = reload.Open(g.watch(path), func() (*users, error) { return readUsers(path, g.secret) })
+	g.users, err = reload.Open(g.watch(path), func() (*users, error) { return readUsers(path, seed) })
 	return err
 }
 

@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"regexp"
 	"strconv"
@@ -18,18 +16,17 @@ const maxCost = 17
 // hashes of a broken implementation.
 var bcryptHash = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
-// users is one reading of an htpasswd file, and which of its passwords were
-// seen to be right.
+// users is one reading of an htpasswd file.
 type users struct {
 	hashes map[string][]byte
 	names  []string
-	secret []byte
-	*memory
+	seed   maphash.Seed // picks decoys
 }
 
-// readUsers reads an htpasswd file. secret keys the memory.
-func readUsers(path string, secret []byte) (*users, error) {
-	u := &users{hashes: map[string][]byte{}, secret: secret, memory: newMemory()}
+// readUsers reads an htpasswd file. The same seed gives unknown names the same
+// work after each reading.
+func readUsers(path string, seed maphash.Seed) (*users, error) {
+	u := &users{hashes: map[string][]byte{}, seed: seed}
 	file := lineFile{path, "htpasswd", "`htpasswd -B " + path + " NAME` writes such a line (-c for a new file)."}
 	if err := file.read(u.add); err != nil {
 		return nil, err
@@ -67,26 +64,8 @@ func (u *users) match(name, password string, compare func(hash, password []byte)
 	}
 	hash, ok := u.hashes[name]
 	if !ok {
-		hash = u.hashes[u.decoy(name)]
+		decoy := maphash.String(u.seed, name) % uint64(len(u.names))
+		hash = u.hashes[u.names[decoy]]
 	}
 	return compare(hash, []byte(password)) == nil && ok
-}
-
-// decoy picks somebody else for an unknown name.
-func (u *users) decoy(name string) string {
-	d := u.digest(name, "")
-	return u.names[binary.BigEndian.Uint64(d[:])%uint64(len(u.names))]
-}
-
-// digest stands for a password in memory: only with the key, which never leaves
-// the process, could passwords be tried on it.
-func (u *users) digest(name, password string) (d [sha256.Size]byte) {
-	mac := hmac.New(sha256.New, u.secret)
-	var size [8]byte // keeps "ab"+"c" from being "a"+"bc"
-	binary.BigEndian.PutUint64(size[:], uint64(len(name)))
-	for _, part := range []string{string(size[:]), name, password} {
-		mac.Write([]byte(part)) // a hash takes everything
-	}
-	mac.Sum(d[:0])
-	return d
 }

@@ -90,23 +90,27 @@ func (g *Guard) compareOnce(from place, c credentials) *refusal {
 	if !u.match(c.name, c.secret, g.compare) {
 		return g.failed(from, c)
 	}
-	u.keep(u.digest(c.name, c.secret), g.cfg.Now())
+	g.memory.keep(g.memory.digest(u.hashes[c.name], c.secret), g.cfg.Now())
 	return nil
 }
 
 func (g *Guard) remembered(c credentials) bool {
-	u := g.users.Get()
-	return u.recall(u.digest(c.name, c.secret), g.cfg.Now())
+	hash, ok := g.users.Get().hashes[c.name]
+	return ok && g.memory.recall(g.memory.digest(hash, c.secret), g.cfg.Now())
 }
 
 // limited refuses who failed too often: by his address, and by the name, which
-// may be tried from many addresses.
+// may be tried from many addresses. Who comes through a proxy on this machine
+// has no address of his own, and would be shut out by what others do.
 func (g *Guard) limited(from place, c credentials) *refusal {
 	now, wait := g.cfg.Now(), time.Duration(0)
 	if !c.bearer {
 		wait = g.names.wait(c.name, now)
 	}
-	if wait = max(wait, g.addrs.wait(from.key, now)); wait > 0 {
+	if !from.local {
+		wait = max(wait, g.addrs.wait(from.network, now))
+	}
+	if wait > 0 {
 		return tooMany(wait)
 	}
 	return nil
@@ -118,9 +122,10 @@ func (g *Guard) failed(from place, c credentials) *refusal {
 	if refused := g.limited(from, c); refused != nil {
 		return refused
 	}
-	now := g.cfg.Now()
-	g.addrs.charge(from.key, now)
-	name := "unknown"
+	now, name := g.cfg.Now(), "unknown"
+	if !from.local {
+		g.addrs.charge(from.network, now)
+	}
 	if !c.bearer {
 		g.names.charge(c.name, now)
 	}

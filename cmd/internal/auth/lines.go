@@ -64,7 +64,7 @@ func eachLine(text string, take func(name, secret string) error) error {
 // checkName refuses what can't be sent as a user name (RFC 7617 section 2).
 func checkName(name string) error {
 	switch {
-	case name == "":
+	case strings.TrimSpace(name) == "":
 		return fmt.Errorf("no name: %w", fs.ErrInvalid)
 	case len(name) > maxName:
 		return fmt.Errorf("a name of more than %d bytes: %w", maxName, fs.ErrInvalid)

@@ -49,14 +49,20 @@ func checkTokenName(name string) error {
 func readTokens(path string) (list []token, err error) {
 	file := lineFile{path, "token", "`cosafs token NAME` makes a token and its line."}
 	err = file.read(func(name, digits string) error {
-		sum, err := hex.DecodeString(digits)
-		if err != nil || len(sum) != sha256.Size {
-			return fmt.Errorf("what %q has is not the SHA-256 of a token, 64 hex digits: %w", name, fs.ErrInvalid)
-		}
-		list = append(list, token{name, [sha256.Size]byte(sum)})
-		return nil
+		t, err := parseToken(name, digits)
+		list = append(list, t)
+		return err
 	})
 	return list, err
+}
+
+// parseToken takes one line.
+func parseToken(name, digits string) (token, error) {
+	sum, err := hex.DecodeString(digits)
+	if err != nil || len(sum) != sha256.Size {
+		return token{}, fmt.Errorf("what %q has is not the SHA-256 of a token, 64 hex digits: %w", name, fs.ErrInvalid)
+	}
+	return token{name, [sha256.Size]byte(sum)}, nil
 }
 
 // owner finds whose token it is; "" for nobody's. It compares with all of them,
