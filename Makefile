@@ -46,7 +46,7 @@ endef
 
 test: deps-test build $(LINT) ## everything, with the race detector
 	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 40m -p 2 ./...
-	$(GO) test -run TestTenThousandBuilds ./index/catalog
+	$(GO) test -run 'TestTenThousandBuilds|TestKill$$' ./index/catalog
 
 test-short: ## what needs no root and no virtual machine
 	$(GO) test -short ./...
