@@ -68,7 +68,7 @@ func Open(cfg Config) (*Guard, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Everybody < access.Nobody || cfg.Everybody > access.Builder {
-		return nil, materialize.Fail(materialize.ClassConfig, "let everybody in", "Give reader or builder.",
+		return nil, materialize.Fail(materialize.ClassConfig, "let everybody in", "give reader or builder",
 			fmt.Errorf("everybody can't be %s: %w", cfg.Everybody, fs.ErrInvalid))
 	}
 	grants, err := parseGrants(cfg.Grants)

@@ -14,7 +14,7 @@ func parseGrants(list []string) (map[string]access.Role, error) {
 	grants := map[string]access.Role{}
 	for _, grant := range list {
 		if err := addGrant(grants, grant); err != nil {
-			return nil, materialize.Fail(materialize.ClassConfig, "read grant", "Write NAME=ROLE; roles are nobody, reader, builder and admin.", err)
+			return nil, materialize.Fail(materialize.ClassConfig, "read grant", "write NAME=ROLE; roles are nobody, reader, builder and admin", err)
 		}
 	}
 	return grants, nil

@@ -27,7 +27,7 @@ type users struct {
 // work after each reading.
 func readUsers(path string, seed maphash.Seed) (*users, error) {
 	u := &users{hashes: map[string][]byte{}, seed: seed}
-	file := lineFile{path, "htpasswd", "`htpasswd -B " + path + " NAME` writes such a line (-c for a new file)."}
+	file := lineFile{path, "htpasswd", "`htpasswd -B " + path + " NAME` writes such a line (-c for a new file)"}
 	if err := file.read(u.add); err != nil {
 		return nil, err
 	}

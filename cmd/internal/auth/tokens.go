@@ -47,7 +47,7 @@ func checkTokenName(name string) error {
 
 // readTokens reads a token file.
 func readTokens(path string) (list []token, err error) {
-	file := lineFile{path, "token", "`cosafs token NAME` makes a token and its line."}
+	file := lineFile{path, "token", "`cosafs token NAME` makes a token and its line"}
 	err = file.read(func(name, digits string) error {
 		t, err := parseToken(name, digits)
 		list = append(list, t)

@@ -56,7 +56,7 @@ func (p *Pair) watch(paths ...string) reload.Config {
 func (p *Pair) readPair(certFile, keyFile string) (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, unusable("read certificate and key", "Both are PEM files; the key has to be that of the first certificate.",
+		return nil, unusable("read certificate and key", "both are PEM files; the key has to be that of the first certificate",
 			[]string{certFile, keyFile}, err)
 	}
 	if end := pair.Leaf.NotAfter; p.now().After(end) {

@@ -17,7 +17,7 @@ func readPool(path string) (*x509.CertPool, error) {
 		pool, err = parsePool(data)
 	}
 	if err != nil {
-		return nil, unusable("read client authorities", "Give a PEM file with the certificates that sign those of clients.", []string{path}, err)
+		return nil, unusable("read client authorities", "give a PEM file with the certificates that sign those of clients", []string{path}, err)
 	}
 	return pool, nil
 }
