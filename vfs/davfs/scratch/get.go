@@ -1,0 +1,126 @@
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"syscall"
+
+	"cosafs/vfs/access"
+)
+
+// get answers GET and HEAD. Files go out by [http.ServeContent], so by sendfile,
+// with conditions and ranges; x/net/webdav answers 404 to every error, and looks
+// into files for their types.
+func (s *session) get() error {
+	f, err := s.c.tree.open(s.name)
+	if err != nil {
+		return err
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.IsDir() {
+		err = s.getDir(&opened{file: f, s: s, name: s.name})
+	} else if err == nil {
+		h := s.answer.Header()
+		h.Set("ETag", entityTag(fi))
+		h.Set("Content-Type", contentType(s.name))
+		guard(h)
+		http.ServeContent(s.direct(), s.r, "", fi.ModTime(), f)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// guard keeps what somebody uploaded from acting in a browser as if it was a page
+// of this server: no scripts, no forms, no other type than we say.
+func guard(h http.Header) {
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// direct gives the answer to who writes all of it.
+func (s *session) direct() http.ResponseWriter {
+	s.answer.passing, s.answer.status = true, http.StatusOK
+	return s.answer.ResponseWriter
+}
+
+// entityTag is strong: files are replaced, never changed, and each new one has an
+// inode or a time of its own (see [clock]).
+func entityTag(fi fs.FileInfo) string {
+	var ino uint64
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		ino = st.Ino
+	}
+	return fmt.Sprintf(`"%x-%x-%x"`, ino, fi.ModTime().UnixNano(), fi.Size())
+}
+
+// options says what can be done. Who may only read is told of class 1, so that
+// his file manager mounts it read-only.
+func (s *session) options() {
+	h := s.answer.Header()
+	h.Set("Allow", s.allow())
+	h.Set("DAV", "1")
+	if s.caller.Role >= access.Builder {
+		h.Set("DAV", "1, 2")
+	}
+	// Windows looks for it before it takes a server for a WebDAV server.
+	h.Set("MS-Author-Via", "DAV")
+	s.answer.WriteHeader(http.StatusOK)
+}
+
+// allow lists what the caller may do.
+func (s *session) allow() string {
+	reading := []string{"OPTIONS", "GET", "HEAD", "PROPFIND"}
+	if s.caller.Role >= access.Builder {
+		reading = append(reading, "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK")
+	}
+	return strings.Join(reading, ", ")
+}
+
+// contentType gives the type of what builds and their configurations are made
+// of, by the same table on every machine. The rest is bytes.
+func contentType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".html", ".htm":
+		return "text/html; charset=utf-8"
+	case ".txt", ".log", ".md", ".conf", ".cfg", ".ini", ".repo", ".sh", ".ks", ".bu", ".ign":
+		return "text/plain; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".yaml", ".yml":
+		return "application/yaml"
+	case ".xml":
+		return "application/xml"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".png":
+		return "image/png"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".svg":
+		return "image/svg+xml"
+	case ".pdf":
+		return "application/pdf"
+	case ".gz", ".tgz":
+		return "application/gzip"
+	case ".xz":
+		return "application/x-xz"
+	case ".zst":
+		return "application/zstd"
+	case ".zip":
+		return "application/zip"
+	case ".tar":
+		return "application/x-tar"
+	case ".iso":
+		return "application/vnd.efi.iso"
+	case ".rpm":
+		return "application/x-rpm"
+	case ".qcow2":
+		return "application/x-qemu-disk"
+	}
+	return "application/octet-stream"
+}

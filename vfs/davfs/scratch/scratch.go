@@ -1,0 +1,126 @@
+package scratch
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+
+	"cosafs/vfs/access"
+
+	"golang.org/x/net/webdav"
+)
+
+// A Config says where a collection keeps its files, and how much it takes.
+type Config struct {
+	Dir      string       // an absolute path of a directory that exists
+	Prefix   string       // the URL path of the collection, without a slash at its end: "/upload"
+	MaxBytes int64        // of one file; 0 = 1 GiB
+	Quota    int64        // of all files; 0 = 10 GiB
+	Logger   *slog.Logger // nil discards
+}
+
+const (
+	defaultMaxBytes = 1 << 30
+	defaultQuota    = 10 << 30
+)
+
+// A Collection serves a directory as a writable WebDAV collection, class 1 and 2
+// (RFC 4918). It is an [http.Handler], safe for concurrent use.
+type Collection struct {
+	prefix string
+	log    *slog.Logger
+	tree   *tree
+	locks  *locks
+}
+
+// New opens the collection of a directory, and removes what uploads that were
+// cut off by a kill have left there. The directory belongs to one collection at
+// a time: for another one it is [fs.ErrExist], until [Collection.Close].
+func New(cfg Config) (*Collection, error) {
+	if !filepath.IsAbs(cfg.Dir) {
+		return nil, fmt.Errorf("upload directory %q is no absolute path: %w", cfg.Dir, fs.ErrInvalid)
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = defaultMaxBytes
+	}
+	if cfg.Quota == 0 {
+		cfg.Quota = defaultQuota
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	t, err := openTree(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("upload directory %s: %w", cfg.Dir, err)
+	}
+	return &Collection{prefix: cfg.Prefix, log: cfg.Logger, tree: t, locks: newLocks()}, nil
+}
+
+// Close lets another collection have the directory. Call it when all requests
+// are answered.
+func (c *Collection) Close() error { return c.tree.close() }
+
+var _ http.Handler = (*Collection)(nil)
+
+// ServeHTTP answers one request. Who asks stands in the request's ctx
+// ([access.Of]): reading takes a reader, everything else a builder.
+func (c *Collection) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := &session{c: c, r: r, answer: answer{ResponseWriter: w}, caller: access.Of(r.Context())}
+	defer s.release()
+	if err := s.admit(); err != nil {
+		s.fail(err)
+		s.conclude()
+		return
+	}
+	s.serve()
+}
+
+// methods says which role each method takes.
+func methods() map[string]access.Role {
+	return map[string]access.Role{
+		http.MethodOptions: access.Reader, http.MethodGet: access.Reader, http.MethodHead: access.Reader, "PROPFIND": access.Reader,
+		http.MethodPut: access.Builder, http.MethodDelete: access.Builder, "MKCOL": access.Builder, "COPY": access.Builder,
+		"MOVE": access.Builder, "PROPPATCH": access.Builder, "LOCK": access.Builder, "UNLOCK": access.Builder,
+	}
+}
+
+// serve answers a request that was let in. What x/net/webdav does well is left
+// to it; what it does for a whole change is kept in the session until it may be seen.
+func (s *session) serve() {
+	switch s.r.Method {
+	case http.MethodGet, http.MethodHead:
+		s.fail(s.get())
+	case http.MethodOptions:
+		s.options()
+	case "LOCK":
+		s.fail(s.lock())
+	default:
+		h := webdav.Handler{Prefix: s.c.prefix, FileSystem: files{s}, LockSystem: leases{s}}
+		h.ServeHTTP(&s.answer, s.r)
+	}
+	s.conclude()
+}
+
+// conclude makes the change of a request that went well, forgets that of one
+// that did not, and says which of both it was.
+func (s *session) conclude() {
+	if status := s.answer.status; status >= http.StatusBadRequest {
+		s.fail(refuse(status, http.StatusText(status)))
+	}
+	if s.failure == nil {
+		s.fail(s.commit())
+	}
+	s.abandon()
+	if s.failure != nil {
+		s.answer.refuse(s.failure)
+	} else {
+		s.answer.send(s.replaced)
+	}
+	s.audit()
+	if s.answer.failed {
+		// Half a listing must not pass for the whole.
+		panic(http.ErrAbortHandler)
+	}
+}
