@@ -119,7 +119,7 @@ func (t *locks) lock(now time.Time, l *lock, leases []string) (string, error) {
 	t.expire(now)
 	c := claim{root: l.root, deep: l.deep}
 	for _, other := range t.all {
-		if c.touches(other) && !(l.shared && other.shared) && !slices.Contains(leases, other.token) {
+		if c.touches(other) && (!l.shared || !other.shared) && !slices.Contains(leases, other.token) {
 			return "", fmt.Errorf("%s: %w", other.root, webdav.ErrLocked)
 		}
 	}

@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -67,14 +68,17 @@ var _ http.Handler = (*Collection)(nil)
 // ServeHTTP answers one request. Who asks stands in the request's ctx
 // ([access.Of]): reading takes a reader, everything else a builder.
 func (c *Collection) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := &session{c: c, r: r, answer: answer{ResponseWriter: w}, caller: access.Of(r.Context())}
+	ctx := r.Context()
+	// Its own copy of the request is changed where x/net/webdav takes a header
+	// otherwise than it is meant.
+	s := &session{c: c, r: r.Clone(ctx), answer: answer{ResponseWriter: w}, caller: access.Of(ctx)}
 	defer s.release()
 	if err := s.admit(); err != nil {
 		s.fail(err)
-		s.conclude()
-		return
+	} else {
+		s.serve()
 	}
-	s.serve()
+	s.conclude(ctx)
 }
 
 // methods says which role each method takes.
@@ -100,25 +104,24 @@ func (s *session) serve() {
 		h := webdav.Handler{Prefix: s.c.prefix, FileSystem: files{s}, LockSystem: leases{s}}
 		h.ServeHTTP(&s.answer, s.r)
 	}
-	s.conclude()
 }
 
 // conclude makes the change of a request that went well, forgets that of one
 // that did not, and says which of both it was.
-func (s *session) conclude() {
+func (s *session) conclude(ctx context.Context) {
 	if status := s.answer.status; status >= http.StatusBadRequest {
 		s.fail(refuse(status, http.StatusText(status)))
 	}
 	if s.failure == nil {
 		s.fail(s.commit())
 	}
-	s.abandon()
+	s.abandon(ctx)
 	if s.failure != nil {
 		s.answer.refuse(s.failure)
 	} else {
 		s.answer.send(s.replaced)
 	}
-	s.audit()
+	s.audit(ctx)
 	if s.answer.failed {
 		// Half a listing must not pass for the whole.
 		panic(http.ErrAbortHandler)

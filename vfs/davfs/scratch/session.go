@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -53,8 +54,6 @@ func (s *session) admit() error {
 	if s.name, err = parseName(s.c.prefix, s.r.URL.Path); err != nil {
 		return err
 	}
-	// The copy is changed where x/net/webdav takes a header otherwise than it is meant.
-	s.r = s.r.Clone(s.r.Context())
 	if s.cond, err = s.c.parseConditions(s.r, s.name); err != nil {
 		return err
 	}
@@ -168,10 +167,10 @@ func (s *session) fail(err error) {
 }
 
 // audit writes a line for each change, and one for each that was refused.
-func (s *session) audit() {
+func (s *session) audit(ctx context.Context) {
 	if methods()[s.r.Method] < access.Builder {
 		if s.answer.failed {
-			s.c.log.ErrorContext(s.r.Context(), "scratch: the listing was cut off", "path", s.name)
+			s.c.log.ErrorContext(ctx, "scratch: the listing was cut off", "path", s.name)
 		}
 		return
 	}
@@ -192,5 +191,5 @@ func (s *session) audit() {
 	if s.answer.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	s.c.log.LogAttrs(s.r.Context(), level, text, attrs...)
+	s.c.log.LogAttrs(ctx, level, text, attrs...)
 }

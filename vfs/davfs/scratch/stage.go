@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -102,10 +103,10 @@ func (s *session) commit() error {
 }
 
 // abandon removes what grew for nothing.
-func (s *session) abandon() {
+func (s *session) abandon(ctx context.Context) {
 	if s.temp != "" {
 		if err := s.c.tree.root.RemoveAll(s.temp); err != nil {
-			s.c.log.WarnContext(s.r.Context(), "scratch: a part of an upload stays until the next start", "err", err)
+			s.c.log.WarnContext(ctx, "scratch: a part of an upload stays until the next start", "err", err)
 		}
 		s.temp = ""
 	}

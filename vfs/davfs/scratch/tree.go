@@ -1,16 +1,14 @@
 package scratch
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +20,7 @@ type tree struct {
 	root  *os.Root
 	state *os.File // the state directory; its lock says that the tree is taken
 	max   int64    // bytes of one file
+	log   *slog.Logger
 	space *space
 	clock clock
 }
@@ -32,7 +31,7 @@ func openTree(cfg Config) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{root: root, max: cfg.MaxBytes}
+	t := &tree{root: root, max: cfg.MaxBytes, log: cfg.Logger}
 	if err := t.take(); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
@@ -132,92 +131,19 @@ func (t *tree) mkdir(name string) error {
 	return t.sync(path.Dir(name))
 }
 
-// newState gives a name in the state directory that nothing has.
-func (t *tree) newState() string { return path.Join(stateDir, rand.Text()) }
-
-// put gives what was made the name it is for, at once: whoever looks sees all of
-// the old or all of the new. Only a directory that is replaced is away for an
-// instant. It returns how many bytes the old one had.
-func (t *tree) put(from, to string) error {
-	aside, size, err := t.setAside(from, to)
-	if err != nil {
-		return err
-	}
-	if err := t.root.Rename(from, to); err != nil {
-		if aside != "" {
-			err = errors.Join(err, t.root.Rename(aside, to))
-		}
-		return err
-	}
-	if err := errors.Join(t.sync(path.Dir(to)), t.sync(path.Dir(from))); err != nil {
-		return err
-	}
-	if aside != "" {
-		return t.discard(aside)
-	}
-	t.space.give(size)
-	return nil
-}
-
-// setAside makes place for a rename, which replaces files with files only. It
-// returns where the old directory is, or the size of the old file.
-func (t *tree) setAside(from, to string) (aside string, size int64, err error) {
-	old, err := t.look(to)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", 0, nil
-	}
-	if err != nil {
-		return "", 0, err
-	}
-	made, err := t.look(from)
-	if err != nil {
-		return "", 0, err
-	}
-	if !old.IsDir() && !made.IsDir() {
-		return "", old.Size(), nil
-	}
-	aside = t.newState()
-	return aside, 0, t.root.Rename(to, aside)
-}
-
-// remove deletes a name with all below it, at once for whoever looks.
-func (t *tree) remove(name string) error {
-	if _, err := t.look(name); err != nil {
-		return err
-	}
-	aside := t.newState()
-	if err := t.root.Rename(name, aside); err != nil {
-		return err
-	}
-	if err := t.sync(path.Dir(name)); err != nil {
-		return err
-	}
-	return t.discard(aside)
-}
-
-// discard deletes what was set aside, and counts its bytes as free.
-func (t *tree) discard(aside string) error {
-	size, err := t.size(aside)
-	if err != nil {
-		return err
-	}
-	if err := t.root.RemoveAll(aside); err != nil {
-		return err
-	}
-	t.space.give(size)
-	return nil
-}
-
 // size counts the bytes of all files at and below a name.
 func (t *tree) size(name string) (int64, error) {
 	var sum int64
 	err := fs.WalkDir(t.root.FS(), name, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
+		var info fs.FileInfo
+		if err == nil && d.Type().IsRegular() {
+			if info, err = d.Info(); err == nil {
+				sum += info.Size()
+			}
 		}
-		info, err := d.Info()
-		if err == nil {
-			sum += info.Size()
+		if errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
+			// Package fs walks into no name that is not UTF-8; and files may vanish.
+			return nil
 		}
 		return err
 	})
@@ -249,23 +175,4 @@ func shown(dir string, info fs.FileInfo) bool {
 		return false
 	}
 	return plainMode(info.Mode()) && nameable(info.Name()) && !strings.Contains(info.Name(), "/")
-}
-
-// A clock gives each new file a time of its own: an inode number is used again,
-// and the kernel's clock stands still for milliseconds, so that two versions
-// could look the same otherwise.
-type clock struct {
-	mu   sync.Mutex
-	last time.Time // guarded by mu
-}
-
-func (c *clock) next() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now().Round(0)
-	if !now.After(c.last) {
-		now = c.last.Add(time.Nanosecond)
-	}
-	c.last = now
-	return now
 }
