@@ -56,10 +56,12 @@ func listers() []Client {
 		{Name: "davfs2", Tools: []string{"mount.davfs", "fuse"}, Script: Davfs2 + `cp "mnt/$FILE" .`, Interim: true, Sized: true},
 		{Name: "rclone", Tools: []string{"rclone"}, Script: `
 			rclone copyto ":webdav:$FILE" "$NAME" --config= --webdav-url "http://$HOST/" --timeout 30m --retries 1`, Sized: true, Retries: 2},
-		{Name: "rclone-mount", Tools: []string{"rclone", "fuse", "fusermount3"}, Script: RcloneMount + `cp "mnt/$FILE" .`, Sized: true, Retries: 9},
+		{Name: "rclone-mount", Tools: []string{"rclone", "fuse", "fusermount3"}, Script: RcloneMount + `cp "mnt/$FILE" .`, Sized: true, Retries: 14},
 		// The http driver's time limit for a request is 5 s where nobody says otherwise.
+		// With more than one request at a time qemu-img may wait for ever where they
+		// fail. What it leaves then has the size of the image.
 		{Name: "qemu-img", Tools: []string{"qemu-img"}, Script: `
-			qemu-img convert -f raw -O raw "json:{\"file\":{\"driver\":\"http\",\"url\":\"$URL\",\"timeout\":1800}}" "$NAME"`, Sized: true, Retries: 9},
+			qemu-img convert -m 1 -f raw -O raw "json:{\"file\":{\"driver\":\"http\",\"url\":\"$URL\",\"timeout\":1800}}" "$NAME" || { rm -f "$NAME"; exit 1; }`, Sized: true, Retries: 9},
 	}
 }
 

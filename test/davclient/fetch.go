@@ -2,24 +2,30 @@ package davclient
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// limit is how long a client may run: 2 GiB on a busy machine.
+const limit = 5 * time.Minute
 
 // A Fetch is a running client.
 type Fetch struct {
 	File string // what it fetches, in a new directory
 
-	cmd   *exec.Cmd
-	out   bytes.Buffer
-	ended chan struct{} // closed when err is known
-	err   error
+	cancel context.CancelFunc
+	out    bytes.Buffer
+	ended  chan struct{} // closed when err is known
+	err    error
 }
 
 // Start fetches a URL of a path without escapes. The client ends with the test at
@@ -35,18 +41,20 @@ func (c Client) Start(tb testing.TB, fileURL string) *Fetch {
 	if err := os.Mkdir(run, 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	f := &Fetch{File: filepath.Join(dir, name), ended: make(chan struct{})}
-	f.cmd = exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-euc", c.Script)
-	f.cmd.Dir = dir
-	f.cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+run, "TMPDIR="+dir,
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), limit)
+	f := &Fetch{File: filepath.Join(dir, name), cancel: cancel, ended: make(chan struct{})}
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-euc", c.Script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+run, "TMPDIR="+dir,
 		"HOST="+u.Host, "FILE="+u.Path[1:], "NAME="+name, "URL="+fileURL)
-	f.cmd.Stdout, f.cmd.Stderr, f.cmd.WaitDelay = &f.out, &f.out, 5*time.Second
-	if err := f.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &f.out, &f.out, 5*time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	go func() {
-		f.err = f.cmd.Wait()
-		close(f.ended)
+		// The death signal comes with the end of the thread that started the client.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(f.ended)
+		f.err = cmd.Run()
 	}()
 	tb.Cleanup(f.Kill)
 	return f
@@ -66,6 +74,6 @@ func (f *Fetch) Wait() error {
 
 // Kill ends the client and all that it started at once.
 func (f *Fetch) Kill() {
-	_ = f.cmd.Process.Kill() // it may have ended by itself
+	f.cancel()
 	<-f.ended
 }
