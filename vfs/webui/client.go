@@ -20,6 +20,7 @@ var (
 	_ Service = (*Client)(nil)
 	_ Mounter = (*Client)(nil)
 	_ Keeper  = (*Client)(nil)
+	_ Opener  = (*Client)(nil)
 )
 
 // A Client talks to a daemon over its unix socket. It is safe for concurrent
@@ -70,20 +71,20 @@ func (c *Client) Jobs(ctx context.Context) ([]materialize.JobInfo, error) {
 
 // Build makes a build.
 func (c *Client) Build(ctx context.Context, req BuildRequest, tell func(materialize.Event)) (res BuildResult, err error) {
-	err = c.follow(ctx, "/v1/build", req, tell, nil, &res)
+	err = c.follow(ctx, "/v1/build", req, listener{tell: tell}, &res)
 	return res, err
 }
 
 // Materialise makes the path's bytes exist.
 func (c *Client) Materialise(ctx context.Context, path string, tell func(materialize.Event)) (res materialize.Result, err error) {
-	err = c.follow(ctx, "/v1/materialise", pathRequest{Path: path}, tell, nil, &res)
+	err = c.follow(ctx, "/v1/materialise", pathRequest{Path: path}, listener{tell: tell}, &res)
 	return res, err
 }
 
 // Log copies a job's log to w.
 func (c *Client) Log(ctx context.Context, job string, follow bool, w io.Writer) error {
 	var none struct{}
-	return c.follow(ctx, "/v1/jobs/"+url.PathEscape(job)+"/log", logRequest{Follow: follow}, nil, w, &none)
+	return c.follow(ctx, "/v1/jobs/"+url.PathEscape(job)+"/log", logRequest{Follow: follow}, listener{log: w}, &none)
 }
 
 // Cancel ends a job.
@@ -123,7 +124,7 @@ func (c *Client) Unmount(ctx context.Context, dir string) error {
 
 // Find looks for builds.
 func (c *Client) Find(ctx context.Context, req FindRequest, tell func(materialize.Event)) (found []Found, err error) {
-	err = c.follow(ctx, "/v1/find", req, tell, nil, &found)
+	err = c.follow(ctx, "/v1/find", req, listener{tell: tell}, &found)
 	return found, err
 }
 
@@ -135,12 +136,26 @@ func (c *Client) Diff(ctx context.Context, req DiffRequest) (Diff, error) {
 // Sync has the stores asked.
 func (c *Client) Sync(ctx context.Context, tell func(materialize.Event)) error {
 	var none struct{}
-	return c.follow(ctx, "/v1/sync", struct{}{}, tell, nil, &none)
+	return c.follow(ctx, "/v1/sync", struct{}{}, listener{tell: tell}, &none)
 }
 
 // Pin keeps a path in the cache, or no longer.
 func (c *Client) Pin(ctx context.Context, path string, pinned bool) error {
 	return c.do(ctx, "/v1/pin", pinRequest{Path: path, Pinned: pinned})
+}
+
+// Serve opens remote doors in the daemon, which closes them when ctx ends.
+func (c *Client) Serve(ctx context.Context, req ServeRequest, tell func(ServeInfo)) error {
+	var none struct{}
+	opened := false
+	err := c.follow(ctx, "/v1/serve", req, listener{serving: func(info ServeInfo) {
+		opened = true
+		tell(info)
+	}}, &none)
+	if opened && ctx.Err() != nil {
+		return nil // the end that was asked for
+	}
+	return err
 }
 
 // do is a POST whose answer is only success or failure.
@@ -165,13 +180,13 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 
 // follow makes one request and reads its stream to the end. The ctx's own
 // error wins over that of the connection which it broke.
-func (c *Client) follow(ctx context.Context, path string, body any, tell func(materialize.Event), log io.Writer, result any) error {
+func (c *Client) follow(ctx context.Context, path string, body any, l listener, result any) error {
 	resp, err := c.send(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return err
 	}
 	defer closeBody(resp)
-	err = readStream(resp.Body, tell, log, result)
+	err = readStream(resp.Body, l, result)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

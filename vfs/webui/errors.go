@@ -21,6 +21,20 @@ var ErrRunning = errors.New("a cosafs daemon runs already for this build directo
 // errBadRequest marks a request that could not be understood.
 var errBadRequest = fmt.Errorf("bad request: %w", fs.ErrInvalid)
 
+// What is wrong with a request as such.
+var (
+	errNoCall   = errors.New("there is no such call")
+	errNoMethod = errors.New("not a method")
+	errTooLarge = errors.New("the request's body is too large")
+	errForm     = errors.New("forms are not taken")
+)
+
+// noJob says that no job has the id.
+func noJob(id string) error {
+	return materialize.Fail(materialize.ClassConfig, "find job "+id, "see the jobs with: cosafs status",
+		materialize.Says(fs.ErrNotExist, "no job that goes on or is remembered has this id"))
+}
+
 // StatusClientClosed is what a request that its caller gave up is logged with;
 // the number is nginx's, HTTP has none.
 const StatusClientClosed = 499
@@ -42,6 +56,10 @@ func sentinels() []sentinel {
 		{"corrupt", materialize.ErrCorrupt, http.StatusBadGateway},
 		{"abandoned", materialize.ErrAbandoned, http.StatusConflict},
 		{"cancelled", materialize.ErrCancelled, http.StatusConflict},
+		{"no-call", errNoCall, http.StatusNotFound},
+		{"no-method", errNoMethod, http.StatusMethodNotAllowed},
+		{"too-large", errTooLarge, http.StatusRequestEntityTooLarge},
+		{"form", errForm, http.StatusUnsupportedMediaType},
 		{"not-exist", fs.ErrNotExist, http.StatusNotFound},
 		{"exist", fs.ErrExist, http.StatusConflict},
 		{"permission", fs.ErrPermission, http.StatusForbidden},
@@ -122,6 +140,7 @@ func writeError(w http.ResponseWriter, err error) {
 // gone, and there is nobody left to tell.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)
 }

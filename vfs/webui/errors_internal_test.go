@@ -17,6 +17,7 @@ func TestSentinelTable(t *testing.T) {
 	want := map[string]int{
 		"running": 409, "stale": 409, "not-makeable": 422, "corrupt": 502, "abandoned": 409, "cancelled": 409,
 		"not-exist": 404, "exist": 409, "permission": 403, "invalid": 400, "closed": 503,
+		"no-call": 404, "no-method": 405, "too-large": 413, "form": 415,
 		"unsupported": 501, "context-canceled": 499, "deadline": 504,
 	}
 	if len(want) != len(sentinels()) {
@@ -51,7 +52,7 @@ func TestUnknownErrorIsInternal(t *testing.T) {
 
 func TestCutStreamIsAnError(t *testing.T) {
 	var v struct{}
-	err := readStream(strings.NewReader(`{"event":{"job":"j"}}`+"\n"), nil, nil, &v)
+	err := readStream(strings.NewReader(`{"event":{"job":"j"}}`+"\n"), listener{}, &v)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("err %v, want io.ErrUnexpectedEOF", err)
 	}
@@ -63,7 +64,7 @@ func FuzzReadStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		var v BuildResult
 		var events int
-		err := readStream(strings.NewReader(in), func(materialize.Event) { events++ }, io.Discard, &v)
+		err := readStream(strings.NewReader(in), listener{tell: func(materialize.Event) { events++ }, log: io.Discard}, &v)
 		if err == nil && !strings.Contains(strings.ToLower(in), "result") {
 			t.Errorf("success without a result, after %d events", events)
 		}

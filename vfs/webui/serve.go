@@ -2,6 +2,8 @@ package webui
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -49,7 +51,18 @@ type ServeInfo struct {
 // unix socket.
 type Opener interface {
 	// Serve opens the remote doors, tells tell once where, and keeps them open
-	// until ctx ends; if they stay it returns then. A place in use is fs.ErrExist; a public address without a way
-	// to log in is fs.ErrPermission.
+	// until ctx ends, which is no error; if they stay it returns when they are open.
+	// A place in use is fs.ErrExist; a public address without a way to log in is
+	// fs.ErrPermission.
 	Serve(ctx context.Context, req ServeRequest, tell func(ServeInfo)) error
+}
+
+// serveDoor is Serve for a caller elsewhere: a door that closes while he wants it
+// open is an error for him.
+func serveDoor(ctx context.Context, o Opener, req ServeRequest, tell func(ServeInfo)) error {
+	err := o.Serve(ctx, req, tell)
+	if err == nil && !req.Stay {
+		return fmt.Errorf("serve %s: the daemon closed the door: %w", req.Addr, fs.ErrClosed)
+	}
+	return err
 }

@@ -52,7 +52,7 @@ type Status struct {
 	Workdir string                `json:"workdir,omitempty"` // "" where there are stores only
 	Mounts  []string              `json:"mounts,omitempty"`
 	Serving []string              `json:"serving,omitempty"` // URLs of the remote doors
-	Engine  string                `json:"engine"` // compose engine
+	Engine  string                `json:"engine"`            // compose engine
 	Started time.Time             `json:"started"`
 	Jobs    []materialize.JobInfo `json:"jobs"` // those that wait or run
 	Stores  []StoreStatus         `json:"stores,omitempty"`

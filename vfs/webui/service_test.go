@@ -37,7 +37,7 @@ func dial(t *testing.T, s webui.Service) *webui.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: webui.Handler(s)}
+	srv := &http.Server{Handler: webui.Local(webui.Handler(s))}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	t.Cleanup(func() {

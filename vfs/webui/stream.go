@@ -15,10 +15,11 @@ import (
 // log come as they happen; the last frame is the result or the error. A stream
 // that ends without one was cut off.
 type frame struct {
-	Event  *materialize.Event `json:"event,omitempty"`
-	Log    []byte             `json:"log,omitempty"` // base64 in JSON: logs need not be UTF-8
-	Result json.RawMessage    `json:"result,omitempty"`
-	Error  *wireError         `json:"error,omitempty"`
+	Event   *materialize.Event `json:"event,omitempty"`
+	Log     []byte             `json:"log,omitempty"`     // base64 in JSON: logs need not be UTF-8
+	Serving *ServeInfo         `json:"serving,omitempty"` // a door is open
+	Result  json.RawMessage    `json:"result,omitempty"`
+	Error   *wireError         `json:"error,omitempty"`
 }
 
 // A streamer writes frames. The header goes out with the first one, so that an
@@ -41,6 +42,7 @@ func (s *streamer) send(f frame) error {
 	if !s.started {
 		s.started = true
 		s.w.Header().Set("Content-Type", "application/x-ndjson")
+		s.w.Header().Set("Cache-Control", "no-store")
 		s.w.WriteHeader(http.StatusOK)
 	}
 	if s.err = json.NewEncoder(s.w).Encode(f); s.err == nil {
@@ -52,6 +54,9 @@ func (s *streamer) send(f frame) error {
 // tell sends an event. A client that is gone ends the request's ctx, which is
 // how the work learns of it; so the error needs no other way.
 func (s *streamer) tell(e materialize.Event) { _ = s.send(frame{Event: &e}) }
+
+// serving sends where a door is open; an error is as in tell.
+func (s *streamer) serving(info ServeInfo) { _ = s.send(frame{Serving: &info}) }
 
 // Write sends a piece of log.
 func (s *streamer) Write(p []byte) (int, error) {
@@ -88,8 +93,31 @@ func (s *streamer) fail(err error) {
 	_ = s.send(frame{Error: &body}) // as in finish
 }
 
+// A listener hears what a stream says before its end. What is nil is not listened
+// to.
+type listener struct {
+	tell    func(materialize.Event)
+	log     io.Writer
+	serving func(ServeInfo)
+}
+
+// hear takes one frame that is not the last.
+func (l listener) hear(f frame) error {
+	switch {
+	case f.Event != nil && l.tell != nil:
+		l.tell(*f.Event)
+	case f.Serving != nil && l.serving != nil:
+		l.serving(*f.Serving)
+	case f.Log != nil && l.log != nil:
+		if _, err := l.log.Write(f.Log); err != nil {
+			return fmt.Errorf("copy log: %w", err)
+		}
+	}
+	return nil
+}
+
 // readStream hands out what r says until the result, which goes into result.
-func readStream(r io.Reader, tell func(materialize.Event), log io.Writer, result any) error {
+func readStream(r io.Reader, l listener, result any) error {
 	dec := json.NewDecoder(r)
 	for {
 		var f frame
@@ -101,12 +129,9 @@ func readStream(r io.Reader, tell func(materialize.Event), log io.Writer, result
 			return f.Error.decode()
 		case f.Result != nil:
 			return json.Unmarshal(f.Result, result)
-		case f.Event != nil && tell != nil:
-			tell(*f.Event)
-		case f.Log != nil && log != nil:
-			if _, err := log.Write(f.Log); err != nil {
-				return fmt.Errorf("copy log: %w", err)
-			}
+		}
+		if err := l.hear(f); err != nil {
+			return err
 		}
 	}
 }

@@ -135,7 +135,7 @@ func closeBackend(ctx context.Context, b Backend) error {
 // serve answers on l until stop is called. Requests end with ctx.
 func (s *server) serve(ctx context.Context, l net.Listener) (stop func()) {
 	srv := &http.Server{
-		Handler:           webui.Handler(s),
+		Handler:           webui.Local(webui.Handler(s)),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
