@@ -68,7 +68,7 @@ func (s *Site) buildPage(w http.ResponseWriter, r *http.Request, path string, d 
 func (s *Site) describe(ctx context.Context, p *buildPage, id, arch string) {
 	p.Info, p.Problem = s.cfg.Service.Show(ctx, id, arch)
 	p.Info.ID, p.Info.Arch = id, arch
-	for _, a := range p.Info.BuildRef.Arches {
+	for _, a := range p.Info.Arches {
 		p.Arches = append(p.Arches, crumb{a, href(join(id, a), true)})
 	}
 	p.Latest = s.latest(ctx) == id

@@ -15,7 +15,7 @@ const pageRows = 100
 
 // A buildsPage is the list of builds, the page at the top.
 type buildsPage struct {
-	Query      listQuery
+	Query      webui.ListQuery
 	Columns    []column
 	Rows       []buildRow
 	From, To   int // of the rows, counted from 1
@@ -47,7 +47,7 @@ type buildRow struct {
 
 // buildsPage shows the list of builds.
 func (s *Site) buildsPage(w http.ResponseWriter, r *http.Request) {
-	q, err := parseListQuery(r.URL.Query())
+	q, err := webui.ParseListQuery(r.URL.Query())
 	if err != nil {
 		s.refuse(w, r, http.StatusBadRequest, err)
 		return
@@ -91,14 +91,14 @@ func (s *Site) fillBuilds(ctx context.Context, p *buildsPage, list *buildList) {
 
 func newBuildRow(b webui.BuildInfo, sum sum, latest bool) buildRow {
 	row := buildRow{BuildInfo: b, Sum: sum, URL: href(b.ID, true), Latest: latest}
-	if len(b.BuildRef.Arches) > 0 {
+	if len(b.Arches) > 0 {
 		row.URL = href(join(b.ID, b.Arch), true)
 	}
-	for _, arch := range b.BuildRef.Arches {
+	for _, arch := range b.Arches {
 		row.Arches = append(row.Arches, crumb{arch, href(join(b.ID, arch), true)})
 	}
-	for _, tag := range b.BuildRef.Tags {
-		row.Tags = append(row.Tags, crumb{tag, listURL(listQuery{Tag: tag})})
+	for _, tag := range b.Tags {
+		row.Tags = append(row.Tags, crumb{tag, listURL(webui.ListQuery{Tag: tag})})
 	}
 	return row
 }
@@ -168,7 +168,7 @@ func subdirs(ctx context.Context, d vfs.Dir, path string) []crumb {
 
 // buildColumns are the headings that sort; a second click turns the order. Who sorts
 // by time first wants the newest.
-func buildColumns(q listQuery) []column {
+func buildColumns(q webui.ListQuery) []column {
 	var list []column
 	for _, c := range []struct{ name, sort string }{{"Build", "id"}, {"Version", "version"}, {"Built", "time"}} {
 		now := q.Sort == c.sort || q.Sort == "" && c.sort == "time"
@@ -189,7 +189,7 @@ func buildColumns(q listQuery) []column {
 }
 
 // listURL is the address of the list that a query asks for.
-func listURL(q listQuery) string {
+func listURL(q webui.ListQuery) string {
 	v := url.Values{}
 	set := func(name, value string) {
 		if value != "" {

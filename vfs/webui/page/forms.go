@@ -5,6 +5,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/vfs/access"
+	"cosafs/vfs/webui"
 )
 
 // maxForm bounds a form in bytes: a path and a job id.
@@ -67,7 +68,7 @@ func (s *Site) start(w http.ResponseWriter, r *http.Request, path string) {
 		s.refuse(w, r, http.StatusBadRequest, badForm(errNoPath))
 		return
 	}
-	job, err := startJob(r.Context(), s.cfg.Service, path)
+	job, err := webui.Start(r.Context(), s.cfg.Service, path)
 	switch {
 	case err != nil:
 		s.Failed(w, r, path, startStatus(err), err)

@@ -200,3 +200,7 @@ func words(n *html.Node) string {
 	}
 	return b.String()
 }
+
+func has(n *html.Node, key string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
+}

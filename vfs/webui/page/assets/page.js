@@ -71,14 +71,12 @@ function ended(root, result) {
 function follow(root) {
   const events = new EventSource("/v1/jobs/" + encodeURIComponent(root.dataset.job) + "/events");
   const log = root.dataset.log ? document.getElementById(root.dataset.log) : null;
-  let fresh = true;
-  events.addEventListener("open", () => { fresh = true; });
   events.addEventListener("progress", (e) => show(root, JSON.parse(e.data)));
   events.addEventListener("log", (e) => {
     if (!log) return;
-    if (fresh) log.textContent = ""; // a stream begins with the log's beginning
-    fresh = false;
-    appendLog(log, JSON.parse(e.data).text);
+    const piece = JSON.parse(e.data);
+    if (piece.offset === 0) log.textContent = ""; // what the page came with is in the stream, too
+    appendLog(log, piece.text);
   });
   events.addEventListener("end", (e) => {
     events.close();
