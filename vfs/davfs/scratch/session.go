@@ -2,7 +2,9 @@ package scratch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -116,7 +118,23 @@ func (s *session) admitPut() error {
 	if err := s.notTop(s.name); err != nil {
 		return err
 	}
+	s.r.Body = body{s.r.Body, s}
 	return s.c.tree.fits(s.r.ContentLength)
+}
+
+// A body notes why it could not be read: x/net/webdav answers 405 to that.
+type body struct {
+	io.ReadCloser
+	s *session
+}
+
+// Read reads.
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.s.fail(fmt.Errorf("%w: %w", errCut, err))
+	}
+	return n, err
 }
 
 // admitMkcol refuses bodies, which nobody has given a meaning (RFC 4918 section 9.3).

@@ -125,6 +125,9 @@ func (t *tree) mkdir(name string) error {
 	if err := t.parent(name); err != nil {
 		return err
 	}
+	if _, err := t.look(name); errors.Is(err, errNotPlain) {
+		return err
+	}
 	if err := t.root.Mkdir(name, 0o777); err != nil {
 		return err
 	}

@@ -45,11 +45,10 @@ func (s *session) readBody() ([]byte, error) {
 	return body, nil
 }
 
-// checkXML lets through one well-formed document with declared name spaces, no
-// document type, and bounded depth. x/net/webdav's own parser takes `xmlns:x=""`
-// and undeclared prefixes; and it ends an element at the first end tag of the
-// same name, so that a property with an element called like itself would be
-// stored as broken XML.
+// checkXML lets through one well-formed document without a document type and with
+// bounded depth. x/net/webdav's own parser takes `xmlns:x=""`; and it ends a
+// property at the first end tag of its name, so that one with an element called
+// like itself would be stored as broken XML.
 func checkXML(body []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	var open []xml.Name
