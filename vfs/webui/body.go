@@ -67,6 +67,14 @@ func reply[T any](w http.ResponseWriter, v T, err error) {
 	writeJSON(w, http.StatusOK, v)
 }
 
+// orEmpty has a list without elements be [] in JSON, rather than null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 // readBody decodes the JSON body into v; none leaves v as it is. It reads to the
 // end, because net/http watches for a client that goes away only after that.
 func readBody(w http.ResponseWriter, r *http.Request, v any) error {

@@ -11,6 +11,7 @@ import (
 // statusRoutes say what there is.
 func statusRoutes(s Service) []route {
 	return []route{
+		reading("/v1/openapi.json", http.HandlerFunc(serveDocument)),
 		reading("/v1/status", answer(func(r *http.Request) (Status, error) {
 			return s.Status(r.Context())
 		})),
@@ -29,7 +30,8 @@ func statusRoutes(s Service) []route {
 func jobRoutes(s Service) []route {
 	return []route{
 		reading("/v1/jobs", answer(func(r *http.Request) ([]materialize.JobInfo, error) {
-			return s.Jobs(r.Context())
+			jobs, err := s.Jobs(r.Context())
+			return orEmpty(jobs), err
 		})),
 		reading("/v1/jobs/{id}", answer(func(r *http.Request) (materialize.JobInfo, error) {
 			return findJob(r.Context(), s, r.PathValue("id"))
@@ -66,7 +68,8 @@ func workRoutes(s Service) []route {
 func changeRoutes(s Service) []route {
 	return []route{
 		doing(access.Admin, "/v1/prune", accept(func(ctx context.Context, req PruneRequest) ([]materialize.BuildRef, error) {
-			return s.Prune(ctx, req)
+			gone, err := s.Prune(ctx, req)
+			return orEmpty(gone), err
 		})),
 		doing(access.Admin, "/v1/tag", accept(func(ctx context.Context, req tagRequest) (struct{}, error) {
 			return struct{}{}, s.Tag(ctx, req.Name, req.ID)
@@ -81,7 +84,8 @@ func changeRoutes(s Service) []route {
 func keeperRoutes(k Keeper) []route {
 	return []route{
 		doing(access.Reader, "/v1/find", stream(func(ctx context.Context, req FindRequest, out *streamer) (any, error) {
-			return k.Find(ctx, req, out.tell)
+			found, err := k.Find(ctx, req, out.tell)
+			return orEmpty(found), err
 		})),
 		doing(access.Reader, "/v1/diff", accept(k.Diff)),
 		doing(access.Admin, "/v1/sync", stream(func(ctx context.Context, _ struct{}, out *streamer) (any, error) {
