@@ -83,7 +83,18 @@ func (s *service) Materialise(_ context.Context, path string, tell func(material
 	return materialize.Result{}, nil
 }
 
-func (s *service) Jobs(context.Context) ([]materialize.JobInfo, error) { return s.jobs, nil }
+func (s *service) Jobs(context.Context) ([]materialize.JobInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.jobs), nil
+}
+
+// change changes the newest job.
+func (s *service) change(how func(*materialize.JobInfo)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	how(&s.jobs[0])
+}
 
 func (s *service) Log(_ context.Context, _ string, _ bool, w io.Writer) error {
 	_, err := io.WriteString(w, s.log)

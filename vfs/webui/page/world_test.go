@@ -49,7 +49,7 @@ func (w *world) reload(tb testing.TB, cfg page.Config) {
 func (w *world) handler(role access.Role) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(page.Prefix, w.site)
-	mux.HandleFunc("/v1/", func(http.ResponseWriter, *http.Request) {})
+	mux.Handle("/v1/", webui.Handler(w.svc))
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
 		path := strings.Trim(r.URL.Path, "/")
 		n, _, err := w.tree.Follow(r.Context(), path)
@@ -147,7 +147,7 @@ func newService() *service {
 	}
 	artifacts := []materialize.Artifact{{Kind: "ostree", Size: 1012345600}, {Kind: "qemu", Size: 1712345678}, {Kind: "aws", Size: 812345678}}
 	newest := webui.BuildInfo{BuildRef: ref(idNew, 26, "stable-candidate"), Arch: "x86_64", Version: idNew, Commit: commit, Config: "testing-devel (a1b2c3d4) (dirty)", Artifacts: artifacts}
-	newest.BuildRef.Arches = []string{"aarch64", "x86_64"}
+	newest.Arches = []string{"aarch64", "x86_64"}
 	target := func(kind string) materialize.Target {
 		return materialize.Target{Build: idNew, Arch: "x86_64", Kind: kind}
 	}
