@@ -64,6 +64,7 @@ type Door struct {
 	log     *slog.Logger
 	waiting atomic.Int64 // GETs that wait for a build
 	zips    sync.Pool    // *gzip.Writer
+	pieces  sync.Pool    // *piece
 }
 
 // Defaults of [Config].
@@ -94,9 +95,24 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodOptions:
 		options(w)
+	case http.MethodGet, http.MethodHead, "PROPFIND":
+		d.look(w, r)
 	case http.MethodPut, http.MethodDelete, "MKCOL", "COPY", "MOVE", "PROPPATCH":
 		refuse(w, r)
 	default:
 		notAllowed(w)
+	}
+}
+
+// look answers the methods that need a path of the tree.
+func (d *Door) look(w http.ResponseWriter, r *http.Request) {
+	path, slash, err := cleanPath(r.URL)
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	case r.Method == "PROPFIND":
+		d.propfind(w, r, path, slash)
+	default:
+		d.read(w, r, path, slash)
 	}
 }

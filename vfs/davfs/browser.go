@@ -1,0 +1,23 @@
+package davfs
+
+import (
+	"net/http"
+	"strings"
+)
+
+// isBrowser says whether a person waits for the answer: a browser that wants to
+// show a page.
+func isBrowser(r *http.Request) bool {
+	return strings.HasPrefix(r.UserAgent(), "Mozilla/") && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// uninvited says whether a browser asks on its own behalf, or on that of another
+// site: for a picture of somebody's page, or to have what may be clicked next. Such
+// a request builds nothing.
+func uninvited(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return true
+	}
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || strings.Contains(r.Header.Get("Purpose"), "prefetch")
+}
