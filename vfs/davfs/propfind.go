@@ -1,7 +1,6 @@
 package davfs
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +107,9 @@ func (d *Door) addChildren(ctx context.Context, m *multistatus, path string, chi
 	facts := m.wish.facts()
 	top := path == ""
 	for i := range children {
+		if m.err != nil {
+			return // nobody listens
+		}
 		c := &children[i]
 		if !validPath(c.Name) || top && c.Name == d.cfg.Scratch {
 			continue
@@ -129,43 +131,4 @@ func (d *Door) addChildren(ctx context.Context, m *multistatus, path string, chi
 	if top && deep && d.cfg.Scratch != "" {
 		m.add(&resource{path: d.cfg.Scratch, name: d.cfg.Scratch, attr: vfs.Attr{Mode: fs.ModeDir | 0o755}})
 	}
-}
-
-// zipFrom is how many entries make an answer worth compressing (by about 25).
-const zipFrom = 64
-
-// multistatusBody starts an answer of so many entries. The caller writes it to
-// out, then calls end.
-func (d *Door) multistatusBody(w http.ResponseWriter, r *http.Request, entries int) (out io.Writer, end func() error) {
-	h := w.Header()
-	h.Set("Content-Type", contentTypeXML)
-	h.Set("DAV", "1")
-	h.Add("Vary", "Accept-Encoding")
-	if entries < zipFrom || !acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		w.WriteHeader(http.StatusMultiStatus)
-		return w, func() error { return nil }
-	}
-	h.Set("Content-Encoding", "gzip")
-	w.WriteHeader(http.StatusMultiStatus)
-	zip, ok := d.zips.Get().(*gzip.Writer)
-	if !ok {
-		zip, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is a right one
-	}
-	zip.Reset(w)
-	return zip, func() error {
-		defer d.zips.Put(zip)
-		return zip.Close()
-	}
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110 12.5.3).
-func acceptsGzip(values []string) bool {
-	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		name, weight, _ := strings.Cut(coding, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q := strings.TrimLeft(strings.TrimSpace(weight), "qQ= \t")
-			return strings.Trim(q, "0.") != "" || q == ""
-		}
-	}
-	return false
 }

@@ -2,6 +2,8 @@ package davfs_test
 
 import (
 	"compress/gzip"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -150,6 +152,36 @@ func TestUnknownSizeIsNotListed(t *testing.T) {
 	got := propfind(t, d, metal, "0", some("<D:getcontentlength/><c:state/><D:displayname/>"))
 	if diff := cmp.Diff([]string{"DAV: getcontentlength"}, got.absent(metal)); diff != "" || got.found(metal)["urn:x-cosafs: state"] != "buildable" {
 		t.Errorf("%s: %q", metal, got)
+	}
+}
+
+// faulty is a library that can't tell of one file.
+type faulty struct {
+	*vfstest.Library
+	name string
+}
+
+func (f faulty) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
+	if e.Name == f.name {
+		return vfs.Entry{}, errors.New("the index is damaged")
+	}
+	return f.Library.Refresh(ctx, e)
+}
+
+// TestOneBadFileOfMany: the others are listed, and the bad one is not missing.
+func TestOneBadFileOfMany(t *testing.T) {
+	lib, err := vfstest.NewLibrary(vfstest.Default(t), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := davfs.New(davfs.Config{Tree: vfs.New(faulty{lib, path.Base(qemu)}, vfs.Options{})})
+	resp := ask(t, d, "PROPFIND", "/43.1/x86_64/", all, "Depth", "1")
+	answer := text(t, resp)
+	if got := parse(t, answer); len(got) != 7 || len(got[qemu]) != 0 || !strings.Contains(answer, qemu+"</D:href><D:status>HTTP/1.1 500 Internal Server Error</D:status>") {
+		t.Errorf("the listing is %s", answer)
+	}
+	if resp := ask(t, d, "PROPFIND", qemu, all, "Depth", "0"); resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("PROPFIND of the bad one: %s", resp.Status)
 	}
 }
 
