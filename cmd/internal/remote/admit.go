@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io/fs"
@@ -12,20 +11,15 @@ import (
 	"cosafs/vfs/access"
 )
 
-// An admission says where the door is, and who may come in.
+// An admission says who may come in.
 type admission struct {
-	place place
 	guard *auth.Guard
 	open  bool // some come in without a login: then the Host header is checked
 }
 
-// admit reads the files of logins, and judges whether they go with the address.
-func admit(ctx context.Context, cfg Config) (admission, error) {
+// admit reads the files of logins, and judges whether they go with the place.
+func admit(cfg Config, p place) (admission, error) {
 	everybody, err := everybodyOf(cfg)
-	if err != nil {
-		return admission{}, err
-	}
-	p, err := placeOf(ctx, cfg)
 	if err != nil {
 		return admission{}, err
 	}
@@ -34,7 +28,7 @@ func admit(ctx context.Context, cfg Config) (admission, error) {
 	}
 	guard, err := auth.Open(auth.Config{
 		Htpasswd: cfg.Htpasswd, Tokens: cfg.Tokens, Grants: cfg.Grants, Everybody: everybody,
-		ClientCerts: cfg.ClientCA != "", Logger: cfg.Logger,
+		ClientCerts: cfg.ClientCA != "", AllowPlain: cfg.AllowPlain, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return admission{}, err
@@ -45,10 +39,10 @@ func admit(ctx context.Context, cfg Config) (admission, error) {
 		}
 		cfg.Logger.Warn("nobody can log in yet: the files name nobody", "addr", cfg.Addr)
 	}
-	if p.public && cfg.Cert == "" && (cfg.Htpasswd != "" || cfg.Tokens != "") {
-		cfg.Logger.Warn("logins are taken over TLS only, and there is no certificate", "addr", cfg.Addr)
+	if p.public && cfg.Cert == "" && !cfg.AllowPlain && (cfg.Htpasswd != "" || cfg.Tokens != "") {
+		cfg.Logger.Warn("logins from other machines are taken over TLS only, and there is no certificate", "addr", cfg.Addr)
 	}
-	return admission{place: p, guard: guard, open: everybody != access.Nobody}, nil
+	return admission{guard: guard, open: everybody != access.Nobody}, nil
 }
 
 // asksLogin says whether somebody meant callers to log in.

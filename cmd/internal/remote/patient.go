@@ -26,7 +26,8 @@ type patient struct {
 	http.ResponseWriter
 	ctl    *http.ResponseController
 	stall  time.Duration
-	unread atomic.Bool // a body that is not read to its end, which net/http reads as it answers
+	unread atomic.Bool // a body that is not read to its end, which net/http reads before it answers
+	failed atomic.Bool // that body, as it did not come in time
 
 	status int   // of the answer, 0 before there is one
 	bytes  int64 // of its body
@@ -52,10 +53,13 @@ func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 // hurry begins something that has to get on. Errors are those of writers without
 // deadlines, which tests have.
 func (p *patient) hurry() {
-	end := time.Now().Add(p.stall)
-	_ = p.ctl.SetWriteDeadline(end) // see above
-	if p.unread.Load() {
-		_ = p.ctl.SetReadDeadline(end) // see above
+	now := time.Now()
+	_ = p.ctl.SetWriteDeadline(now.Add(p.stall)) // see above
+	switch {
+	case p.failed.Load():
+		_ = p.ctl.SetReadDeadline(now) // see above
+	case p.unread.Load():
+		_ = p.ctl.SetReadDeadline(now.Add(p.stall / 2)) // see above; the other half is for the answer
 	}
 }
 
@@ -160,10 +164,14 @@ type patientBody struct {
 // them it may have to write a 100 Continue.
 func (b *patientBody) Read(buf []byte) (int, error) {
 	b.p.hurry()
+	_ = b.p.ctl.SetReadDeadline(time.Now().Add(b.p.stall)) // as in hurry
 	n, err := b.ReadCloser.Read(buf)
 	b.p.rest()
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		b.p.unread.Store(false)
+	case err != nil:
+		b.p.failed.Store(true)
 	}
 	return n, err
 }

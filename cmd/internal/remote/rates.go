@@ -30,6 +30,7 @@ type rates struct {
 
 	mu      sync.Mutex
 	clients map[string]*rate.Limiter // by keyOf; guarded by mu
+	swept   time.Time                // when the idle were last forgotten; guarded by mu
 }
 
 func newRates(perSecond float64) *rates {
@@ -78,11 +79,15 @@ func (l *rates) bucket(key string, now time.Time) *rate.Limiter {
 }
 
 // forget makes room: whose bucket is full is as good as new. Where nobody's is,
-// somebody is forgiven.
+// somebody is forgiven. All are looked at once a second at most, so that a flood
+// of new clients costs little for each.
 func (l *rates) forget(now time.Time) {
-	for key, b := range l.clients {
-		if b.TokensAt(now) >= float64(l.burst) {
-			delete(l.clients, key)
+	if now.Sub(l.swept) >= time.Second {
+		l.swept = now
+		for key, b := range l.clients {
+			if b.TokensAt(now) >= float64(l.burst) {
+				delete(l.clients, key)
+			}
 		}
 	}
 	for key := range l.clients {

@@ -8,6 +8,7 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -43,6 +44,7 @@ type Server struct {
 	tls       *tls.Config // nil = plain HTTP
 	urls      []string
 	log       *slog.Logger
+	close     func() error // of what requests need; called when there are none any more
 
 	requests gate
 	patience patience
@@ -60,21 +62,31 @@ type patience struct {
 // address. An address in use is fs.ErrExist. Without any way to log in an address
 // that other machines reach is fs.ErrPermission. What a person has to do is the
 // error's hint.
-func Listen(ctx context.Context, cfg Config) (*Server, error) {
+func Listen(ctx context.Context, cfg Config) (*Server, error) { return listen(ctx, cfg, openDoors) }
+
+// An opener makes the doors of a server.
+type opener func(context.Context, Config) (doors, error)
+
+// listen is Listen with the doors that open makes.
+func listen(ctx context.Context, cfg Config, open opener) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := listen(ctx, cfg, openDoors)
+	p, err := placeOf(ctx, cfg)
 	if err != nil {
-		closeAll(cfg.Listeners)
+		return nil, err
+	}
+	s, err := listenAt(ctx, cfg, p, open)
+	if err != nil {
+		closeAll(p.open)
 		return nil, err
 	}
 	return s, nil
 }
 
-// listen is Listen with the doors that open gives.
-func listen(ctx context.Context, cfg Config, open func(context.Context, Config, admission) (doors, error)) (*Server, error) {
-	who, err := admit(ctx, cfg)
+// listenAt is listen at a place that was judged.
+func listenAt(ctx context.Context, cfg Config, p place, open opener) (*Server, error) {
+	who, err := admit(cfg, p)
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +97,16 @@ func listen(ctx context.Context, cfg Config, open func(context.Context, Config, 
 	if err := checkUploadDir(ctx, cfg); err != nil {
 		return nil, err
 	}
-	d, err := open(ctx, cfg, who)
+	d, err := open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := who.place.bind(ctx, who.guard.Logins())
+	listeners, err := p.bind(ctx, who.guard.Logins())
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.close())
 	}
 	s := &Server{
-		listeners: listeners, tls: tlsConfig, urls: urlsOf(listeners, tlsConfig != nil), log: cfg.Logger,
+		close: d.close, listeners: listeners, tls: tlsConfig, urls: urlsOf(listeners, tlsConfig != nil), log: cfg.Logger,
 		patience: patience{stall: stallTime, drain: drainTime, farewell: farewellTime},
 	}
 	s.http = newHTTP(cfg, s, who, d)

@@ -72,7 +72,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	s.requests.shut()
-	return err
+	return errors.Join(err, s.close())
 }
 
 // accept answers at one of the listeners.

@@ -26,10 +26,14 @@ func checkUploadDir(ctx context.Context, cfg Config) error {
 		err = uploadable(cfg.UploadDir, status.Workdir)
 	}
 	if err != nil {
-		return materialize.Fail(materialize.ClassConfig, "take uploads",
-			"give --upload-dir the absolute path of a directory that holds nothing else", err)
+		return cantUpload(err)
 	}
 	return nil
+}
+
+func cantUpload(err error) error {
+	return materialize.Fail(materialize.ClassConfig, "take uploads",
+		"give --upload-dir the absolute path of a directory that holds nothing else", err)
 }
 
 // uploadable judges a directory for uploads; workdir is "" where there is none.
