@@ -283,4 +283,3 @@ func indented(v any) string {
 	}
 	return string(text)
 }
-

@@ -48,7 +48,9 @@ func jobRoutes(s Service) []route {
 func workRoutes(s Service) []route {
 	return []route{
 		doing(access.Builder, "/v1/build", startable(
-			func(ctx context.Context, req BuildRequest, out *streamer) (any, error) { return s.Build(ctx, req, out.tell) },
+			func(ctx context.Context, req BuildRequest, out *streamer) (any, error) {
+				return s.Build(ctx, req, out.tell)
+			},
 			func(ctx context.Context, req BuildRequest) (string, any, error) { return startBuild(ctx, s, req) })),
 		doing(access.Builder, "/v1/materialise", startable(
 			func(ctx context.Context, req pathRequest, out *streamer) (any, error) {

@@ -71,7 +71,7 @@ func (c *watcher) sendLog(text []byte) error {
 			part = part[:len(part)-halfRune(part)]
 		}
 		text = text[len(part):]
-		e := logEvent{Text: string(bytes.ToValidUTF8(part, []byte("\uFFFD"))), Offset: c.sent}
+		e := logEvent{Text: string(part), Offset: c.sent} // JSON makes each odd byte U+FFFD
 		c.sent += int64(len(part))
 		if err := c.out.send("log", fmt.Sprint(c.sent), e); err != nil {
 			return err
