@@ -25,7 +25,7 @@ func (d *Door) read(w http.ResponseWriter, r *http.Request, path string, slash b
 	case slash:
 		d.fail(w, r, path, &fs.PathError{Op: "open", Path: path, Err: vfs.ErrNotDir})
 	default:
-		d.get(w, r, at, n) //nolint:contextcheck // r carries it
+		d.get(w, r, at, n)
 	}
 }
 
