@@ -35,7 +35,7 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request, path string, n vfs.No
 		return
 	}
 	q := &request{door: d, w: w, r: r, path: path, file: f}
-	if err := q.look(); err != nil {
+	if err := q.look(r.Context()); err != nil {
 		d.fail(w, r, path, err)
 		return
 	}
@@ -50,7 +50,7 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request, path string, n vfs.No
 	case q.missing() && uninvited(r):
 		d.fail(w, r, path, materialize.ErrNotAllowed)
 	default:
-		q.send()
+		q.send(r.Context())
 	}
 }
 
@@ -58,8 +58,7 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request, path string, n vfs.No
 var errNotMade = materialize.Says(context.DeadlineExceeded, "its size is not known before it is made: GET makes it")
 
 // look takes down what is known of the file now.
-func (q *request) look() (err error) {
-	ctx := q.r.Context()
+func (q *request) look(ctx context.Context) (err error) {
 	if described, ok := q.file.(vfs.Described); ok {
 		if q.entry, err = described.Describe(ctx); err != nil {
 			return err
@@ -133,14 +132,14 @@ func (q *request) head() {
 }
 
 // send opens and answers with the bytes.
-func (q *request) send() {
+func (q *request) send(ctx context.Context) {
 	missing := q.missing()
 	if missing {
-		q.note("build asked", nil)
+		q.note(ctx, "build asked", nil)
 	}
 	blob, err := q.door.await(q.w, q.r, q.path, q.file)
 	if missing {
-		q.note("build answered", err)
+		q.note(ctx, "build answered", err)
 	}
 	if err != nil {
 		q.door.fail(q.w, q.r, q.path, err)
@@ -150,7 +149,7 @@ func (q *request) send() {
 		return // answered
 	}
 	defer q.close(blob)
-	if err := q.look(); err != nil { // the size and the digest are known by now
+	if err := q.look(ctx); err != nil { // the size and the digest are known by now
 		q.door.fail(q.w, q.r, q.path, err)
 		return
 	}
@@ -160,8 +159,8 @@ func (q *request) send() {
 }
 
 // note writes down who had something made.
-func (q *request) note(what string, err error) {
-	c := access.Of(q.r.Context())
+func (q *request) note(ctx context.Context, what string, err error) {
+	c := access.Of(ctx)
 	args := []any{"caller", c.Name, "addr", c.Addr, "path", q.path, "state", q.entry.State}
 	if err != nil {
 		args = append(args, "err", err)
