@@ -230,7 +230,7 @@ func TestRates(t *testing.T) {
 	w.cfg.Rate = 0.01
 	w.cfg.Htpasswd, w.cfg.Everybody = w.users("ann", "bob"), "reader"
 	w.start()
-	ask := func(login string) *http.Response {
+	ask := func(login string) answer {
 		r := w.request(http.MethodGet, "/", nil)
 		if login != "" {
 			r.SetBasicAuth(login, "secret")

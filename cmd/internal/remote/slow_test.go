@@ -103,7 +103,7 @@ func untilClosed(c io.Reader) (string, time.Duration) {
 }
 
 func TestSlowHeaderIsCut(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, dial func() net.Conn) {
+	inBubble(t, nil, func(t *testing.T, dial func() net.Conn) { //nolint:thelper // it is the test, not a helper
 		c := dial()
 		send(t, c, "GET / HTTP/1.1\r\nHost: loc")
 		if said, took := untilClosed(c); took != remote.HeaderTime {
@@ -157,7 +157,7 @@ func TestAnswerHasToGetOn(t *testing.T) {
 			}
 		}
 	}
-	inBubble(t, endless, func(t *testing.T, dial func() net.Conn) {
+	inBubble(t, endless, func(t *testing.T, dial func() net.Conn) { //nolint:thelper // it is the test, not a helper
 		failed = make(chan error, 1) // made in here, so that waiting for it lets the clock go on
 		c := dial()
 		send(t, c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -218,7 +218,7 @@ func TestBodyHasToGetOn(t *testing.T) {
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 	for name, files := range map[string]http.HandlerFunc{"read": read, "refused": refuse} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, files, func(t *testing.T, dial func() net.Conn) {
+			inBubble(t, files, func(t *testing.T, dial func() net.Conn) { //nolint:thelper // it is the test, not a helper
 				c := dial()
 				send(t, c, "PROPFIND / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n<")
 				if said, took := untilClosed(c); took < remote.StallTime/2 || took > remote.StallTime || !strings.HasPrefix(said, "HTTP/1.1 4") {
@@ -241,7 +241,7 @@ func TestWaitIsNotCut(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "built")
 	}
-	inBubble(t, files, func(t *testing.T, dial func() net.Conn) {
+	inBubble(t, files, func(t *testing.T, dial func() net.Conn) { //nolint:thelper // it is the test, not a helper
 		c := dial()
 		from := bufio.NewReader(c)
 		for range 2 {
@@ -251,7 +251,9 @@ func TestWaitIsNotCut(t *testing.T) {
 				if err != nil || resp.StatusCode != want {
 					t.Fatalf("got %v, %v, want %d", resp, err, want)
 				}
-				if body, err := io.ReadAll(resp.Body); want == http.StatusOK && (err != nil || string(body) != "built") {
+				body, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close() // it was read to its end
+				if want == http.StatusOK && (err != nil || string(body) != "built") {
 					t.Errorf("got %q, %v", body, err)
 				}
 			}

@@ -74,9 +74,13 @@ func TestJobsLinger(t *testing.T) {
 		})
 		w.start()
 		ctx, leave := context.WithCancel(t.Context())
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/long", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		gone := make(chan error, 1)
 		go func() {
-			resp, err := http.DefaultTransport.RoundTrip(w.request(http.MethodGet, "/long", nil).WithContext(ctx))
+			resp, err := http.DefaultTransport.RoundTrip(r)
 			if err == nil {
 				_ = resp.Body.Close() // it should not have come
 			}

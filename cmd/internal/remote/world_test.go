@@ -34,7 +34,7 @@ type world struct {
 	server *remote.Server
 	url    string
 	stop   context.CancelFunc
-	ended  chan error // of Serve
+	ended  chan struct{} // closed when Serve has returned
 }
 
 func newWorld(t *testing.T) *world {
@@ -67,16 +67,16 @@ func (w *world) start() *world {
 		w.tune(s)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
-	w.stop, w.ended = cancel, make(chan error, 1)
+	w.stop, w.ended = cancel, make(chan struct{})
 	go func() {
-		w.ended <- s.Serve(ctx)
-		close(w.ended)
+		defer close(w.ended)
+		if err := s.Serve(ctx); err != nil {
+			w.Errorf("Serve = %v", err)
+		}
 	}()
 	w.Cleanup(func() {
 		cancel()
-		if err := <-w.ended; err != nil {
-			w.Errorf("Serve = %v", err)
-		}
+		<-w.ended
 	})
 	return w
 }
@@ -109,14 +109,21 @@ func (w *world) request(method, path string, body io.Reader) *http.Request {
 	return r
 }
 
+// An answer is what was said before the body.
+type answer struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+}
+
 // do sends a request on a connection of its own, and gives the whole answer.
-func (w *world) do(r *http.Request) (*http.Response, string) {
+func (w *world) do(r *http.Request) (answer, string) {
 	w.Helper()
 	r.Close = true
 	return w.doBy(http.DefaultTransport, r)
 }
 
-func (w *world) doBy(by http.RoundTripper, r *http.Request) (*http.Response, string) {
+func (w *world) doBy(by http.RoundTripper, r *http.Request) (answer, string) {
 	w.Helper()
 	resp, err := by.RoundTrip(r)
 	if err != nil {
@@ -127,7 +134,7 @@ func (w *world) doBy(by http.RoundTripper, r *http.Request) (*http.Response, str
 	if err != nil {
 		w.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}
-	return resp, string(body)
+	return answer{resp.StatusCode, resp.Status, resp.Header}, string(body)
 }
 
 // get wants an answer of a status.
