@@ -2,7 +2,6 @@ package davfs_test
 
 import (
 	"encoding/xml"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +26,7 @@ func door(tb testing.TB, f vfstest.Fixture, cfg davfs.Config) (*davfs.Door, *vfs
 }
 
 // ask sends a request to a handler; target is as it stands in a request line.
-func ask(tb testing.TB, h http.Handler, method, target, body string, header ...string) *http.Response {
+func ask(tb testing.TB, h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	tb.Helper()
 	r := httptest.NewRequestWithContext(tb.Context(), method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
@@ -35,17 +34,7 @@ func ask(tb testing.TB, h http.Handler, method, target, body string, header ...s
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-// text gives an answer's body.
-func text(tb testing.TB, resp *http.Response) string {
-	tb.Helper()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(b)
+	return w
 }
 
 // told is a multistatus answer: by href, then by status ("" of the response
@@ -56,11 +45,10 @@ type told map[string]map[string]map[string]string
 func propfind(tb testing.TB, h http.Handler, target, depth, body string) told {
 	tb.Helper()
 	resp := ask(tb, h, "PROPFIND", target, body, "Depth", depth)
-	answer := text(tb, resp)
-	if resp.StatusCode != http.StatusMultiStatus {
-		tb.Fatalf("PROPFIND %s: %s: %s", target, resp.Status, answer)
+	if resp.Code != http.StatusMultiStatus {
+		tb.Fatalf("PROPFIND %s: %d: %s", target, resp.Code, resp.Body)
 	}
-	return parse(tb, answer)
+	return parse(tb, resp.Body.String())
 }
 
 // parse reads a multistatus answer, which must be well-formed.

@@ -52,11 +52,11 @@ func TestMethods(t *testing.T) {
 		{"GET", "/builds.json/below", 404, ""},
 	} {
 		resp := ask(t, d, c.method, c.target, "")
-		if resp.StatusCode != c.status || resp.Header.Get("Allow") != c.allow {
-			t.Errorf("%s %s: %s, Allow %q, want %d, %q", c.method, c.target, resp.Status, resp.Header.Get("Allow"), c.status, c.allow)
+		if resp.Code != c.status || resp.Header().Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, Allow %q, want %d, %q", c.method, c.target, resp.Code, resp.Header().Get("Allow"), c.status, c.allow)
 		}
-		if c.method == "OPTIONS" && (resp.Header.Get("DAV") != "1" || resp.Header.Get("MS-Author-Via") != "DAV" || resp.Header.Get("Content-Length") != "0") {
-			t.Errorf("OPTIONS %s: headers %v", c.target, resp.Header)
+		if c.method == "OPTIONS" && (resp.Header().Get("DAV") != "1" || resp.Header().Get("MS-Author-Via") != "DAV" || resp.Header().Get("Content-Length") != "0") {
+			t.Errorf("OPTIONS %s: headers %v", c.target, resp.Header())
 		}
 	}
 	if c := lib.Counters(); c.Opens != 0 {
@@ -93,8 +93,8 @@ func TestRedirectToCollection(t *testing.T) {
 		"/.cosafs":          "/.cosafs/",
 	} {
 		resp := ask(t, d, http.MethodGet, target, "")
-		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusMovedPermanently || got != want {
-			t.Errorf("GET %s: %s to %q, want %q", target, resp.Status, got, want)
+		if got := resp.Header().Get("Location"); resp.Code != http.StatusMovedPermanently || got != want {
+			t.Errorf("GET %s: %d to %q, want %q", target, resp.Code, got, want)
 		}
 	}
 }
@@ -102,8 +102,8 @@ func TestRedirectToCollection(t *testing.T) {
 func TestListingInPlainText(t *testing.T) {
 	d, _ := door(t, vfstest.Default(t), davfs.Config{})
 	resp := ask(t, d, http.MethodGet, "/43.1/", "")
-	if got := text(t, resp); got != "release.json\nx86_64\n" || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
-		t.Errorf("GET /43.1/ = %q, %v", got, resp.Header)
+	if got := resp.Body.String(); got != "release.json\nx86_64\n" || resp.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("GET /43.1/ = %q, %v", got, resp.Header())
 	}
 }
 
@@ -117,7 +117,7 @@ func TestLinkNamesWhatItLeadsTo(t *testing.T) {
 		"/next/x86_64/qemu.qcow2":   "",
 		"/43.1/x86_64/odd%20%C3%BC": "",
 	} {
-		if got := ask(t, d, http.MethodHead, target, "").Header.Get("Content-Location"); got != want {
+		if got := ask(t, d, http.MethodHead, target, "").Header().Get("Content-Location"); got != want {
 			t.Errorf("HEAD %s: Content-Location %q, want %q", target, got, want)
 		}
 	}
@@ -140,8 +140,8 @@ func TestPagesShowCollections(t *testing.T) {
 	pages := &collections{}
 	d, _ := door(t, vfstest.Default(t), davfs.Config{Pages: pages})
 	for _, target := range []string{"/", "/latest/x86_64/"} {
-		if resp := ask(t, d, http.MethodGet, target, ""); resp.StatusCode != http.StatusTeapot {
-			t.Errorf("GET %s: %s", target, resp.Status)
+		if resp := ask(t, d, http.MethodGet, target, ""); resp.Code != http.StatusTeapot {
+			t.Errorf("GET %s: %d", target, resp.Code)
 		}
 	}
 	if got := strings.Join(pages.paths, ","); got != ",latest/x86_64" {
@@ -158,8 +158,8 @@ func TestPathsThatAreRefused(t *testing.T) {
 		"/a%00b", "/%00", "/%ff%fe", "/%c0%ae%c0%ae/", "/%ed%a0%80",
 	} {
 		for _, method := range []string{"GET", "HEAD", "PROPFIND"} {
-			if resp := ask(t, d, method, target, "", "Depth", "1"); resp.StatusCode != http.StatusBadRequest {
-				t.Errorf("%s %s: %s, want 400", method, target, resp.Status)
+			if resp := ask(t, d, method, target, "", "Depth", "1"); resp.Code != http.StatusBadRequest {
+				t.Errorf("%s %s: %d, want 400", method, target, resp.Code)
 			}
 		}
 	}

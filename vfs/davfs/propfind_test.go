@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -176,12 +177,12 @@ func TestOneBadFileOfMany(t *testing.T) {
 	}
 	d := davfs.New(davfs.Config{Tree: vfs.New(faulty{lib, path.Base(qemu)}, vfs.Options{})})
 	resp := ask(t, d, "PROPFIND", "/43.1/x86_64/", all, "Depth", "1")
-	answer := text(t, resp)
+	answer := resp.Body.String()
 	if got := parse(t, answer); len(got) != 7 || len(got[qemu]) != 0 || !strings.Contains(answer, qemu+"</D:href><D:status>HTTP/1.1 500 Internal Server Error</D:status>") {
 		t.Errorf("the listing is %s", answer)
 	}
-	if resp := ask(t, d, "PROPFIND", qemu, all, "Depth", "0"); resp.StatusCode != http.StatusInternalServerError {
-		t.Errorf("PROPFIND of the bad one: %s", resp.Status)
+	if resp := ask(t, d, "PROPFIND", qemu, all, "Depth", "0"); resp.Code != http.StatusInternalServerError {
+		t.Errorf("PROPFIND of the bad one: %d", resp.Code)
 	}
 }
 
@@ -218,9 +219,9 @@ func TestDepth(t *testing.T) {
 			header = nil
 		}
 		resp := ask(t, d, "PROPFIND", "/", all, header...)
-		body := text(t, resp)
-		if resp.StatusCode != want {
-			t.Errorf("Depth %q: %s, want %d", depth, resp.Status, want)
+		body := resp.Body.String()
+		if resp.Code != want {
+			t.Errorf("Depth %q: %d, want %d", depth, resp.Code, want)
 		}
 		if want == 403 && !strings.Contains(body, `<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>`) {
 			t.Errorf("Depth %q: %s", depth, body)
@@ -232,8 +233,8 @@ func TestPropfindErrors(t *testing.T) {
 	d, _ := door(t, vfstest.Default(t), davfs.Config{})
 	for _, target := range []string{"/nothing", "/43.1/nothing/below", "/builds.json/", "/builds.json/below", "/latest/nothing"} {
 		for _, depth := range []string{"0", "1"} {
-			if resp := ask(t, d, "PROPFIND", target, all, "Depth", depth); resp.StatusCode != http.StatusNotFound {
-				t.Errorf("PROPFIND %s: %s, want 404", target, resp.Status)
+			if resp := ask(t, d, "PROPFIND", target, all, "Depth", depth); resp.Code != http.StatusNotFound {
+				t.Errorf("PROPFIND %s: %d, want 404", target, resp.Code)
 			}
 		}
 	}
@@ -242,7 +243,7 @@ func TestPropfindErrors(t *testing.T) {
 func TestCollectionTellsItsOwnPath(t *testing.T) {
 	d, _ := door(t, vfstest.Default(t), davfs.Config{})
 	resp := ask(t, d, "PROPFIND", "/43.1", all, "Depth", "0")
-	if got := resp.Header.Get("Content-Location"); got != "/43.1/" {
+	if got := resp.Header().Get("Content-Location"); got != "/43.1/" {
 		t.Errorf("Content-Location %q, want /43.1/", got)
 	}
 }
@@ -259,31 +260,34 @@ func builds(n int) vfstest.Fixture {
 func TestLongListingIsCompressed(t *testing.T) {
 	d, _ := door(t, builds(500), davfs.Config{})
 	plain := ask(t, d, "PROPFIND", "/", all, "Depth", "1")
-	want := parse(t, text(t, plain))
-	if len(want) != 503 || plain.Header.Get("Content-Encoding") != "" {
-		t.Fatalf("%d entries, %v", len(want), plain.Header)
+	want := parse(t, plain.Body.String())
+	if len(want) != 503 || plain.Header().Get("Content-Encoding") != "" {
+		t.Fatalf("%d entries, %v", len(want), plain.Header())
 	}
 	for range 2 { // the second time with the same compressor
 		resp := ask(t, d, "PROPFIND", "/", all, "Depth", "1", "Accept-Encoding", "deflate, gzip;q=0.5")
-		if resp.Header.Get("Content-Encoding") != "gzip" || resp.Header.Get("Vary") != "Accept-Encoding" {
-			t.Fatalf("headers %v", resp.Header)
+		if resp.Header().Get("Content-Encoding") != "gzip" || resp.Header().Get("Vary") != "Accept-Encoding" {
+			t.Fatalf("headers %v", resp.Header())
 		}
 		zip, err := gzip.NewReader(resp.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body = zip
-		if got := parse(t, text(t, resp)); !slices.Equal(got.hrefs(), want.hrefs()) {
+		plain, err := io.ReadAll(zip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parse(t, string(plain)); !slices.Equal(got.hrefs(), want.hrefs()) {
 			t.Errorf("%d entries compressed", len(got))
 		}
 	}
 	for _, accept := range []string{"identity", "gzip;q=0", "gzip; q=0.000", "x-gzip", "br"} {
 		resp := ask(t, d, "PROPFIND", "/", all, "Depth", "1", "Accept-Encoding", accept)
-		if resp.Header.Get("Content-Encoding") != "" {
-			t.Errorf("Accept-Encoding %s is answered with %v", accept, resp.Header)
+		if resp.Header().Get("Content-Encoding") != "" {
+			t.Errorf("Accept-Encoding %s is answered with %v", accept, resp.Header())
 		}
 	}
-	if resp := ask(t, d, "PROPFIND", "/43.00000/", all, "Depth", "1", "Accept-Encoding", "gzip"); resp.Header.Get("Content-Encoding") != "" {
+	if resp := ask(t, d, "PROPFIND", "/43.00000/", all, "Depth", "1", "Accept-Encoding", "gzip"); resp.Header().Get("Content-Encoding") != "" {
 		t.Error("a short answer is compressed")
 	}
 }
@@ -291,8 +295,8 @@ func TestLongListingIsCompressed(t *testing.T) {
 // TestSameAnswerTwice: answers are byte-stable, so that they can be compared.
 func TestSameAnswerTwice(t *testing.T) {
 	d, _ := door(t, builds(100), davfs.Config{})
-	first := text(t, ask(t, d, "PROPFIND", "/", all, "Depth", "1"))
-	if again := text(t, ask(t, d, "PROPFIND", "/", all, "Depth", "1")); first != again {
+	first := ask(t, d, "PROPFIND", "/", all, "Depth", "1").Body.String()
+	if again := ask(t, d, "PROPFIND", "/", all, "Depth", "1").Body.String(); first != again {
 		t.Error("two answers differ")
 	}
 }
@@ -332,12 +336,12 @@ func FuzzNames(f *testing.F) {
 func TestLongBodyIsRefused(t *testing.T) {
 	d, _ := door(t, vfstest.Default(t), davfs.Config{})
 	resp := ask(t, d, "PROPFIND", "/", strings.Repeat(" ", 1<<20+1), "Depth", "0")
-	if resp.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("a body above the bound: %s", resp.Status)
+	if resp.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body above the bound: %d", resp.Code)
 	}
 	for _, body := range []string{"hello", `<propfind xmlns="DAV:"><prop><x:y xmlns:x=""/></prop></propfind>`} {
-		if resp := ask(t, d, "PROPFIND", "/", body, "Depth", "0"); resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: %s, want 400", body, resp.Status)
+		if resp := ask(t, d, "PROPFIND", "/", body, "Depth", "0"); resp.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", body, resp.Code)
 		}
 	}
 }
