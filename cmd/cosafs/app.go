@@ -108,7 +108,7 @@ func (p *program) help(c *cli.Context) error {
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.initCommand(), p.buildCommand(), p.extendCommand(), p.materialiseCommand(),
-		p.mountCommand(), p.umountCommand(), p.tokenCommand(),
+		p.mountCommand(), p.umountCommand(), p.serveCommand(), p.tokenCommand(),
 		p.listCommand(), p.showCommand(), p.lsCommand(), p.planCommand(), p.whyCommand(),
 		p.findCommand(), p.diffCommand(),
 		p.fetchCommand(), p.uploadCommand(), p.verifyCommand(), p.gcCommand(), p.syncCommand(), p.pinCommand(),

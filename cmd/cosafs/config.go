@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
+
+	"cosafs/vfs/webui"
 )
 
 // A Config is what the flags, the environment and the configuration file say,
@@ -40,6 +42,8 @@ type Config struct {
 	VerifyWhen string        `json:"verify"`              // complete, open
 	Offline    bool          `json:"offline,omitempty"`   // ask no store
 
+	Serve webui.ServeRequest `json:"serve"` // of remote doors; the address is the command's
+
 	named bool              // the workdir was named, not found
 	given map[string]string // settings that are not what they are by default
 }
@@ -65,7 +69,7 @@ func (p *program) configure(c *cli.Context) error {
 		return err
 	}
 	cfg := Config{JSON: c.Bool("json"), Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose"), given: map[string]string{}}
-	for _, s := range settings() {
+	for _, s := range allSettings() {
 		value, from := p.value(c, file, s)
 		value = s.absolute(value)
 		if err := s.set(&cfg, value); err != nil {
@@ -124,7 +128,7 @@ func parseFile(path string, data []byte) (map[string]string, error) {
 		return nil, usagef("", "%s: %v", path, err)
 	}
 	known := map[string]bool{}
-	for _, s := range settings() {
+	for _, s := range allSettings() {
 		known[s.name] = true
 	}
 	for name := range file {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"cosafs/cmd/internal/daemon"
+	"cosafs/cmd/internal/remote"
 	"cosafs/vfs/webui"
 )
 
@@ -23,19 +24,20 @@ func (p *program) mountCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: "Returns when the tree answers at DIR; a daemon goes on in the background until the last\n" +
 			"mount is gone. Opening a file there makes it, if it exists nowhere. cosafs umount DIR ends it.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "foreground", Aliases: []string{"f"}, Usage: "stay, and log to standard error"},
 			&cli.BoolFlag{Name: "allow-other", Usage: "let other users look, too"},
 			&cli.BoolFlag{Name: "side-by-side", Usage: "show each store in a folder of its own below DIR, named as in --store NAME=URL"},
 			&cli.BoolFlag{Name: "show-all", Usage: "list also what could be built: cp -r and indexers will build it"},
-		},
+			&cli.StringFlag{Name: "serve", Usage: "show it at `ADDR` to other machines, too, as cosafs serve does, for as long as it is mounted"},
+		}, serveFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 1, 1); err != nil {
 				return err
 			}
 			sideBySide := c.Bool("side-by-side")
-			if sideBySide && (c.Bool("foreground") || !p.storesOnly()) {
-				return usagef("mount", "--side-by-side is for stores alone, and not for --foreground: each store has a daemon of its own")
+			if sideBySide && (c.Bool("foreground") || c.IsSet("serve") || !p.storesOnly()) {
+				return usagef("mount", "--side-by-side is for stores alone, and not for --foreground and --serve: each store has a daemon of its own")
 			}
 			if err := p.checkHome(); err != nil {
 				return err
@@ -48,13 +50,18 @@ func (p *program) mountCommand() *cli.Command {
 				return hintf(err, "mkdir -p %s", c.Args().First())
 			}
 			req := webui.MountRequest{Dir: dir, AllowOther: c.Bool("allow-other"), ShowAll: c.Bool("show-all")}
+			var door *webui.ServeRequest
+			if addr := c.String("serve"); addr != "" {
+				at := p.doorAt(addr, false)
+				door = &at
+			}
 			switch {
 			case sideBySide:
 				return p.mountSideBySide(c.Context, req)
 			case c.Bool("foreground"):
-				return p.beDaemon(c.Context, &req, nil)
+				return p.beDaemon(c.Context, &req, door)
 			}
-			return p.mount(c.Context, req)
+			return p.mount(c.Context, req, door)
 		},
 	}
 }
@@ -93,15 +100,16 @@ func checkMountPoint(dir string) error {
 // mountTries bounds how often a daemon that just ends or just starts is met.
 const mountTries = 3
 
-// mount asks the build directory's daemon for the mount, or starts one.
-func (p *program) mount(ctx context.Context, req webui.MountRequest) error {
+// mount asks the build directory's daemon for the mount, and the remote door if
+// there is to be one, or starts one.
+func (p *program) mount(ctx context.Context, req webui.MountRequest, door *webui.ServeRequest) error {
 	var err error
 	for range mountTries {
-		err = p.askDaemon(ctx, req)
+		err = p.askDaemon(ctx, req, door)
 		if !errors.Is(err, webui.ErrNoDaemon) && !errors.Is(err, fs.ErrClosed) {
 			break
 		}
-		err = p.startDaemon(ctx, req)
+		err = p.startDaemon(ctx, req, door)
 		if !errors.Is(err, webui.ErrRunning) {
 			break
 		}
@@ -112,8 +120,8 @@ func (p *program) mount(ctx context.Context, req webui.MountRequest) error {
 	return nil
 }
 
-// askDaemon has the running daemon mount.
-func (p *program) askDaemon(ctx context.Context, req webui.MountRequest) error {
+// askDaemon has the running daemon mount, and open the door.
+func (p *program) askDaemon(ctx context.Context, req webui.MountRequest, door *webui.ServeRequest) error {
 	c, st, err := p.runtime().Dial(ctx, p.home())
 	if err != nil {
 		return err
@@ -122,11 +130,16 @@ func (p *program) askDaemon(ctx context.Context, req webui.MountRequest) error {
 	if err := p.checkStores(st); err != nil {
 		return err
 	}
-	return c.Mount(ctx, req)
+	if err := c.Mount(ctx, req); err != nil || door == nil {
+		return err
+	}
+	stay := *door
+	stay.Stay = true
+	return c.Serve(ctx, stay, p.tellDoor)
 }
 
 // startDaemon starts this program again as a daemon that mounts.
-func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error {
+func (p *program) startDaemon(ctx context.Context, req webui.MountRequest, door *webui.ServeRequest) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
@@ -137,20 +150,18 @@ func (p *program) startDaemon(ctx context.Context, req webui.MountRequest) error
 	}
 	defer func() { _ = log.Close() }() // nothing of ours is in it
 	// Not CommandContext: the daemon goes on when this command has ended.
-	cmd := exec.Command(exe, p.daemonArgs(req)...)
+	cmd := exec.Command(exe, p.daemonArgs(req, door)...)
 	cmd.Args[0] = "cosafs" // for ps; the program's own name may be /proc/self/exe
 	cmd.Env = p.environ()
-	return daemon.Start(ctx, cmd, log)
+	if err := daemon.Start(ctx, cmd, log); err != nil || door == nil {
+		return err
+	}
+	return p.askDaemon(ctx, req, door) // both are there: it says where
 }
 
-// daemonArgs says the configuration and the mount as a command line.
-func (p *program) daemonArgs(req webui.MountRequest) []string {
-	var args []string
-	for _, s := range settings() {
-		if value, ok := p.cfg.given[s.name]; ok && s.name != "workdir" {
-			args = append(args, s.args(value)...)
-		}
-	}
+// daemonArgs says the configuration, the mount and the door as a command line.
+func (p *program) daemonArgs(req webui.MountRequest, door *webui.ServeRequest) []string {
+	args := p.givenArgs(settings())
 	if !p.storesOnly() {
 		args = append(args, "--workdir", p.cfg.Workdir)
 	}
@@ -164,7 +175,21 @@ func (p *program) daemonArgs(req webui.MountRequest) []string {
 	if req.ShowAll {
 		args = append(args, "--show-all")
 	}
+	if door != nil {
+		args = append(append(args, "--serve", door.Addr), p.givenArgs(serveSettings())...)
+	}
 	return append(args, "--", req.Dir)
+}
+
+// givenArgs spells the settings that are not what they are by default.
+func (p *program) givenArgs(list []setting) []string {
+	var args []string
+	for _, s := range list {
+		if value, ok := p.cfg.given[s.name]; ok && s.name != "workdir" {
+			args = append(args, s.args(value)...)
+		}
+	}
+	return args
 }
 
 // environ gives the environment as a child takes it.
@@ -190,6 +215,7 @@ func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door 
 		Open:    func(ctx context.Context) (daemon.Backend, error) { return p.openWatched(ctx, log) },
 		Mount:   p.showAt(log),
 		First:   first,
+		Serve:   p.serveAt(log),
 		Door:    door,
 		Ready:   p.ready(notify),
 		Logger:  log,
@@ -210,9 +236,12 @@ func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door 
 func (p *program) ready(notify *daemon.Notifier) func(webui.ServeInfo) {
 	return func(info webui.ServeInfo) {
 		if !notify.Detached() {
-			_ = info
+			p.tellDoor(info)
 		}
 		notify.Ready()
+		if err := remote.NotifyReady(info.URLs); err != nil {
+			p.talk("cosafs: %v", err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +99,11 @@ func (s setting) args(value string) []string {
 	}
 }
 
-// settings is the one list of them.
+// allSettings are those of every command, and those of the commands that open
+// remote doors.
+func allSettings() []setting { return slices.Concat(settings(), serveSettings()) }
+
+// settings is the list of those that every command takes.
 func settings() []setting {
 	return []setting{
 		{name: "workdir", aliases: []string{"C"}, usage: "build directory `DIR` (default: the nearest one upwards, else this one)",

@@ -28,7 +28,7 @@ func (p *program) mountSideBySide(ctx context.Context, req webui.MountRequest) e
 		if err := os.MkdirAll(to.Dir, 0o755); err != nil {
 			return fmt.Errorf("mount point: %w", err)
 		}
-		if err := errors.Join(one.checkHome(), one.mount(ctx, to)); err != nil {
+		if err := errors.Join(one.checkHome(), one.mount(ctx, to, nil)); err != nil {
 			return err
 		}
 	}

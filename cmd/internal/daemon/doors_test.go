@@ -61,3 +61,37 @@ func TestFirstDoorFails(t *testing.T) {
 		}
 	}
 }
+
+// A door that stays does not keep the daemon alive; one whose caller waits does.
+func TestDoorsOfARunningDaemon(t *testing.T) {
+	w := newWorld(t)
+	c := w.start(t, t.Context())
+	var infos []webui.ServeInfo
+	stay := webui.ServeRequest{Addr: "b", Stay: true}
+	for range 2 { // the second time it is open already
+		if err := c.Serve(t.Context(), stay, func(i webui.ServeInfo) { infos = append(infos, i) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(infos) != 2 || infos[1].URLs[0] != "http://b" {
+		t.Errorf("told %v", infos)
+	}
+	if err := c.Serve(t.Context(), webui.ServeRequest{Addr: "taken"}, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Serve on a taken address: %v, want fs.ErrExist", err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	open, left := make(chan struct{}), make(chan error)
+	go func() {
+		left <- c.Serve(ctx, webui.ServeRequest{Addr: "c"}, func(webui.ServeInfo) { close(open) })
+	}()
+	<-open
+	w.byHand(t, w.cfg.First.Dir)
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Errorf("while a door is open: %v", err)
+	}
+	leave()
+	if err := <-left; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	w.wait(t)
+}
