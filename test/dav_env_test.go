@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -85,7 +86,7 @@ func (e *env) built() davImage {
 // lose deletes an image; its record stays.
 func (e *env) lose(im davImage) {
 	e.Helper()
-	if err := os.Remove(im.file); err != nil {
+	if err := os.Remove(im.file); err != nil && !errors.Is(err, fs.ErrNotExist) { // another client may have failed to get it
 		e.Fatal(err)
 	}
 }
