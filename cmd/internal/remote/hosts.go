@@ -49,10 +49,10 @@ func (h hosts) check(next http.Handler) http.Handler {
 // known says whether no page of another site can have this name. An address is
 // none; and a request without a Host (HTTP/1.0) is not a browser's.
 func (h hosts) known(host string) bool {
-	name := nameOf(host)
-	if name == "" {
+	if host == "" {
 		return true
 	}
+	name := nameOf(host)
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}

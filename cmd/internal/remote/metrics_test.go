@@ -71,6 +71,7 @@ func TestMetrics(t *testing.T) {
 	w.get("/x", http.StatusOK)
 	w.get("/41.1/secret/path", http.StatusOK)
 	w.get("/v1/status", http.StatusOK)
+	w.do(w.request(http.MethodHead, "/v1/status", nil))
 	w.do(w.request("EVIL", "/x", nil))
 	r := w.request(http.MethodGet, "/", nil)
 	r.SetBasicAuth("ann", "wrong")

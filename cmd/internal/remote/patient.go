@@ -29,6 +29,7 @@ type patient struct {
 	unread atomic.Bool // a body that is not read to its end, which net/http reads before it answers
 	failed atomic.Bool // that body, as it did not come in time
 
+	head   bool  // there is no body, whatever the handler writes
 	status int   // of the answer, 0 before there is one
 	bytes  int64 // of its body
 }
@@ -39,7 +40,7 @@ var (
 )
 
 func newPatient(w http.ResponseWriter, r *http.Request, stall time.Duration) *patient {
-	p := &patient{ResponseWriter: w, ctl: http.NewResponseController(w), stall: stall}
+	p := &patient{ResponseWriter: w, ctl: http.NewResponseController(w), stall: stall, head: r.Method == http.MethodHead}
 	if r.Body != nil && r.Body != http.NoBody {
 		p.unread.Store(true)
 		r.Body = &patientBody{ReadCloser: r.Body, p: p}
@@ -76,6 +77,9 @@ func (p *patient) rest() {
 func (p *patient) finish() {
 	if p.status == 0 {
 		p.status = http.StatusOK
+	}
+	if p.head {
+		p.bytes = 0
 	}
 	p.hurry()
 }

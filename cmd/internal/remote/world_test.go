@@ -29,7 +29,8 @@ type world struct {
 	cfg   remote.Config
 	doors remote.Doors
 	log   *safeBuffer
-	tune  func(*remote.Server) // before it serves; may be nil
+	tune  func(*remote.Server)                                         // before it serves; may be nil
+	open  func(context.Context, remote.Config) (*remote.Server, error) // nil = with the test's doors
 
 	server *remote.Server
 	url    string
@@ -52,6 +53,9 @@ func newWorld(t *testing.T) *world {
 
 // listen opens the door without serving.
 func (w *world) listen() (*remote.Server, error) {
+	if w.open != nil {
+		return w.open(w.Context(), w.cfg)
+	}
 	return remote.ListenWith(w.Context(), w.cfg, w.doors)
 }
 
