@@ -35,9 +35,14 @@ func TestRespondAsync(t *testing.T) {
 	for _, quiet := range []bool{false, true} { // whether events name the job
 		synctest.Test(t, func(t *testing.T) {
 			s := newWorkshop("compose", "image")
-			s.quiet = quiet
+			s.quiet, s.before = quiet, time.Second
+			s.begin("earlier", "41.1")
+			s.end("earlier", errors.New("it failed"))
 			h := webui.Handler(s)
-			begun(t, ask(t, h, access.Builder, "POST", "/v1/materialise", `{"path":"p"}`, "Prefer: wait=5, Respond-Async; x"), "compose")
+			ctx, over := context.WithCancel(t.Context())
+			begun(t, askIn(ctx, h, access.Builder, "POST", "/v1/materialise", `{"path":"p"}`, "Prefer: wait=5, Respond-Async; x"), "compose")
+			over()
+			synctest.Wait()
 			s.end("compose", nil)
 			synctest.Wait()
 			w := ask(t, h, access.Reader, "GET", "/v1/jobs/image", "")
@@ -77,7 +82,7 @@ func TestBuildAsync(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newWorkshop("new")
-			s.quiet = quiet
+			s.quiet, s.before = quiet, time.Second
 			s.begin("other", materialize.Next) // a build that goes on already
 			s.begin("image", "41.1")
 			begun(t, ask(t, webui.Handler(s), access.Builder, "POST", "/v1/build", `{"force":true}`, "Prefer: respond-async"), "new")

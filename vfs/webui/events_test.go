@@ -157,6 +157,19 @@ func TestEventsKeepCharacters(t *testing.T) {
 	}
 }
 
+// Nor does the bound of an event cut one.
+func TestEventsKeepCharactersOfLongLogs(t *testing.T) {
+	s := newWorkshop()
+	s.begin("j", "41.1")
+	text := "x" + strings.Repeat("\u2713", 200_000)
+	s.print("j", text)
+	s.end("j", nil)
+	w := ask(t, webui.Handler(s), access.Reader, "GET", "/v1/jobs/j/events", "")
+	if got := logOf(t, newSource(w.Body).all(t)); got != text {
+		t.Errorf("%d bytes, want %d", len(got), len(text))
+	}
+}
+
 // Any number of clients of one job read its log once, and nothing is left when
 // they have gone.
 func TestEventsOfManyClients(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 
 	"cosafs/materialize"
 	"cosafs/vfs/webui"
@@ -20,6 +21,8 @@ type workshop struct {
 	*fake
 	steps []string // ids of the jobs that a work takes
 	quiet bool     // no event names a job
+
+	before time.Duration // how long work takes before its first job
 
 	mu        sync.Mutex
 	jobs      []materialize.JobInfo // guarded by mu; newest first
@@ -91,6 +94,7 @@ func (s *workshop) end(id string, err error) {
 
 // work is a call that takes the jobs of s.steps.
 func (s *workshop) work(ctx context.Context, build string, tell func(materialize.Event)) error {
+	<-time.After(s.before)
 	for _, id := range s.steps {
 		ended := s.begin(id, build)
 		if tell != nil && !s.quiet {
@@ -124,13 +128,16 @@ func (s *workshop) Build(ctx context.Context, req webui.BuildRequest, tell func(
 	return webui.BuildResult{ID: "41.2"}, s.work(ctx, materialize.Next, tell)
 }
 
-// Plan knows the job that runs.
+// Plan knows the job that runs, or that failed.
 func (s *workshop) Plan(context.Context, string) (materialize.Plan, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.jobs {
 		if j.Active() {
 			return materialize.Plan{State: materialize.StateBuilding, Job: j.ID}, nil
+		}
+		if j.State == materialize.JobFailed {
+			return materialize.Plan{State: materialize.StateFailed, Job: j.ID}, nil
 		}
 	}
 	return materialize.Plan{State: materialize.StateBuildable}, nil

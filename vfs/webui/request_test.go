@@ -43,7 +43,12 @@ func (o opener) Serve(ctx context.Context, req webui.ServeRequest, tell func(web
 // ask makes a request as a caller with the role, with headers NAME: VALUE.
 func ask(t *testing.T, h http.Handler, role access.Role, method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequestWithContext(access.With(t.Context(), access.Caller{Name: "x", Role: role}), method, path, strings.NewReader(body))
+	return askIn(t.Context(), h, role, method, path, body, headers...)
+}
+
+// askIn is ask with the request's ctx.
+func askIn(ctx context.Context, h http.Handler, role access.Role, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(access.With(ctx, access.Caller{Name: "x", Role: role}), method, path, strings.NewReader(body))
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)

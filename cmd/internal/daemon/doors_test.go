@@ -95,3 +95,42 @@ func TestDoorsOfARunningDaemon(t *testing.T) {
 	}
 	w.wait(t)
 }
+
+// A door that a client opens over the socket is open until he goes, and he has
+// every right there.
+func TestDoorOfAClient(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := w.start(t, ctx)
+	life, leave := context.WithCancel(t.Context())
+	opened, closed := make(chan webui.ServeInfo), make(chan error)
+	go func() {
+		closed <- c.Serve(life, webui.ServeRequest{Addr: "b"}, func(info webui.ServeInfo) { opened <- info })
+	}()
+	select {
+	case info := <-opened:
+		if st, err := c.Status(t.Context()); err != nil || !slices.Equal(st.Serving, info.URLs) {
+			t.Errorf("Status = %+v, %v, want %v", st, err, info.URLs)
+		}
+	case err := <-closed:
+		t.Fatal(err)
+	}
+	leave()
+	if err := <-closed; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	for { // the daemon sees that he has gone
+		st, err := c.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(st.Serving) == 0 {
+			break
+		}
+	}
+	if err := c.Serve(t.Context(), webui.ServeRequest{Addr: "taken"}, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Serve at a place in use: %v, want fs.ErrExist", err)
+	}
+	cancel()
+	w.wait(t)
+}
