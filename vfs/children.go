@@ -46,15 +46,23 @@ func lookUp(ctx context.Context, d Dir) ([]Child, error) {
 	}
 	list := make([]Child, 0, len(entries))
 	for _, e := range entries {
-		n, err := d.Lookup(ctx, e.Name)
-		if err == nil {
-			list, err = appendChild(ctx, list, e.Name, n)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if list, err = lookUpChild(ctx, list, d, e.Name); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// lookUpChild appends the child of a name, unless it is gone.
+func lookUpChild(ctx context.Context, list []Child, d Dir, name string) ([]Child, error) {
+	n, err := d.Lookup(ctx, name)
+	if err == nil {
+		list, err = appendChild(ctx, list, name, n)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return list, err
 }
 
 func appendChild(ctx context.Context, list []Child, name string, n Node) ([]Child, error) {

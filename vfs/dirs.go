@@ -12,25 +12,50 @@ import (
 // dirAttr describes a directory.
 func dirAttr(path string, mtime time.Time, valid time.Duration) Attr {
 	ino, gen := identify("dir", path)
+	return dirAttrOf(ino, gen, mtime, valid)
+}
+
+func dirAttrOf(ino, gen uint64, mtime time.Time, valid time.Duration) Attr {
 	return Attr{Ino: ino, Gen: gen, Mode: fs.ModeDir | 0o555, ModTime: mtime, Nlink: 1, EntryValid: valid, AttrValid: valid}
 }
 
 // dirDirent lists a directory; path is below the root.
 func dirDirent(path string) Dirent {
-	ino, _ := identify("dir", path)
-	return Dirent{Name: base(path), Ino: ino, Mode: fs.ModeDir}
+	ino, gen := identify("dir", path)
+	return Dirent{Name: base(path), Ino: ino, Mode: fs.ModeDir, gen: gen}
 }
 
 // rootDir is the top: builds.json, latest, the builds, next and .cosafs.
 type rootDir struct{ fs *FS }
 
-var _ Dir = (*rootDir)(nil)
+var (
+	_ Dir    = (*rootDir)(nil)
+	_ lister = (*rootDir)(nil)
+)
 
 func (d *rootDir) Attr(context.Context) (Attr, error) {
 	return dirAttr("", d.fs.current().newest(), short), nil
 }
 
 func (d *rootDir) Entries(context.Context) ([]Dirent, error) { return d.fs.current().root, nil }
+
+// children takes the builds from the view: ten thousand lookups would hash as many
+// paths again.
+func (d *rootDir) children(ctx context.Context, _ bool) ([]Child, error) {
+	v := d.fs.current()
+	list := make([]Child, 0, len(v.root))
+	for _, e := range v.root {
+		if b, ok := v.builds[e.Name]; ok {
+			list = append(list, Child{e.Name, &buildDir{d.fs, e.Name}, dirAttrOf(e.Ino, e.gen, b.Time, long)})
+			continue
+		}
+		var err error
+		if list, err = lookUpChild(ctx, list, d, e.Name); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
 
 func (d *rootDir) Lookup(_ context.Context, name string) (Node, error) {
 	v := d.fs.current()

@@ -63,6 +63,7 @@ type Dirent struct {
 	Name string
 	Ino  uint64
 	Mode fs.FileMode // the type bits
+	gen  uint64      // goes with Ino, see Attr
 }
 
 // Attr describes a node.
