@@ -209,6 +209,12 @@ func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door 
 		return err
 	}
 	defer closeLog()
+	stopping := context.AfterFunc(ctx, func() {
+		if err := remote.NotifyStopping(); err != nil {
+			log.Warn("service manager not told", "err", err)
+		}
+	})
+	defer stopping()
 	err = daemon.Run(ctx, daemon.Config{
 		Workdir: p.home(),
 		Runtime: p.runtime(),

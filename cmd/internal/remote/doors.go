@@ -26,12 +26,15 @@ type doors struct {
 // openDoors makes the real ones.
 func openDoors(_ context.Context, cfg Config) (doors, error) {
 	tree := cfg.Tree(vfs.Options{ListBuildable: cfg.ShowAll})
-	name := ""
+	name, login := "", ""
 	if cfg.UploadDir != "" {
 		name = uploadPath[1:]
 	}
+	if cfg.Htpasswd != "" || cfg.Tokens != "" {
+		login = loginPath
+	}
 	site, err := page.New(page.Config{
-		Service: cfg.Service, Tree: tree, Version: cfg.Version, TLS: cfg.Cert != "", Scratch: name, Logger: cfg.Logger,
+		Service: cfg.Service, Tree: tree, Version: cfg.Version, TLS: cfg.Cert != "", Scratch: name, Login: login, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return doors{}, fmt.Errorf("make the pages: %w", err)

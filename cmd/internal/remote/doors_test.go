@@ -3,6 +3,8 @@ package remote_test
 import (
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -54,7 +56,8 @@ func TestRealDoors(t *testing.T) {
 			{"DELETE", "/upload/file", "", 204, ""},
 			{"GET", "/metrics", "", 200, "cosafs_builds 2"},
 		} {
-			resp, body := w.do(w.request(test.method, test.path, strings.NewReader(test.body)))
+			// Who refuses to go on after the answer may not get it, if his body is long.
+			resp, body := w.doBy(http.DefaultTransport, w.request(test.method, test.path, strings.NewReader(test.body)))
 			if resp.StatusCode != test.status || !strings.Contains(body, test.want) {
 				t.Errorf("%s %s = %s %q, want %d %q", test.method, test.path, resp.Status, body, test.status, test.want)
 			}
@@ -91,4 +94,32 @@ func TestReadersOfRealDoors(t *testing.T) {
 	if resp, _ := w.do(w.request(http.MethodPost, "/v1/prune", strings.NewReader("{}"))); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a reader's prune = %s", resp.Status)
 	}
+}
+
+// Who is let in as a reader finds on the page where to log in, and who has, not.
+func TestPageLeadsToLogin(t *testing.T) {
+	const link = `href="/.cosafs/ui/login"`
+	for _, logins := range []bool{false, true} {
+		w := realWorld(t, func(c *remote.Config) {
+			c.Everybody = "reader"
+			if logins {
+				c.Tokens = tokenFile(t)
+			}
+		})
+		r := w.request(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", "text/html")
+		if resp, body := w.do(r); resp.StatusCode != http.StatusOK || strings.Contains(body, link) != logins {
+			t.Errorf("with logins %v: %s, the link is there: %v", logins, resp.Status, strings.Contains(body, link))
+		}
+	}
+}
+
+// tokenFile lets one in.
+func tokenFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(path, []byte("ci:"+strings.Repeat("ab", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -90,17 +90,17 @@ func (s *Server) report(ctx context.Context, v *visit, cut bool) {
 	if who.Addr == "" {
 		who.Addr = v.r.RemoteAddr
 	}
-	s.log.LogAttrs(ctx, level, "request",
+	s.log.LogAttrs(ctx, level, "request", slog.String("host", clean(v.r.Host)),
 		slog.String("method", clean(v.r.Method)), slog.String("path", clean(v.r.URL.Path)),
 		slog.Int("status", v.answer.status), slog.Int64("bytes", v.answer.bytes), slog.Bool("cut", cut),
 		slog.Duration("took", time.Since(v.started)), slog.String("caller", who.Name), slog.String("addr", who.Addr))
 }
 
-// refused says whether a status is about the caller rather than about what he
-// asked for.
+// refused says whether a status is about the caller, or about how he asked, rather
+// than about what he asked for.
 func refused(status int) bool {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestEntityTooLarge,
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestEntityTooLarge,
 		http.StatusMisdirectedRequest, http.StatusTooManyRequests:
 		return true
 	}

@@ -33,6 +33,9 @@ type Config struct {
 	Version string // of the program
 	TLS     bool   // clients come by https, even where a proxy before this server speaks it
 	Scratch string // name of the writable collection at the top, "" = none
+	// Login is where one who is let in without a login may log in all the same; "" =
+	// there is no such place.
+	Login string
 	// Mounts also tells where the tree is mounted on the machine that serves it.
 	Mounts bool
 	Logger *slog.Logger     // nil discards

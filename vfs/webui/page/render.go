@@ -41,6 +41,7 @@ type frame struct {
 	Builder bool // the caller may start work
 	Keeper  bool
 	Version string
+	Login   string // where the caller may log in, "" if he has, or can't
 	// Again loads the page anew after so many seconds where no script runs; 0 never.
 	Again int
 	// Next is where it goes then instead; "" is the page itself.
@@ -88,6 +89,9 @@ func parsePages(funcs template.FuncMap) (map[string]*template.Template, error) {
 // nobody sees half of one.
 func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, page string, f frame) {
 	f.Caller = access.Of(r.Context())
+	if f.Caller.Name == "" {
+		f.Login = s.cfg.Login
+	}
 	f.Builder = f.Caller.Role >= access.Builder
 	f.Keeper, f.Version = s.keeper != nil, s.cfg.Version
 	var buf bytes.Buffer
