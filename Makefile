@@ -26,7 +26,7 @@ DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_STORE) $(DEPS_
 # No test may be skipped for want of a tool.
 REQUIRE := all
 
-.PHONY: build test test-short lint fmt fuzz bench bench-stores demo check clean deps deps-test man
+.PHONY: build test test-short lint fmt fuzz bench bench-dav bench-stores demo check clean deps deps-test man
 
 build: ## the program, static, in bin/
 	@command -v $(GO) >/dev/null || { echo "cosafs is built with Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
@@ -68,6 +68,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 bench: deps-test build ## ratios against a native read and against the bare scripts, in one run
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
+
+bench-dav: deps-test build ## serving over WebDAV: ratios against nginx, Apache and rclone, in one run
+	$(GO) test -run '^$$' -bench '^BenchmarkDAV' -benchtime 1x -timeout 60m ./test/bench
 
 bench-stores: deps-test build ## reading stores: ratios against raw ranged GETs, rclone and s3fs, in one run
 	$(GO) test -run '^$$' -bench '^BenchmarkStores' -benchtime 1x -timeout 60m ./test/bench
