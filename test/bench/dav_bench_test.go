@@ -43,7 +43,7 @@ type serving struct {
 	all             float64 // of a PROPFIND for all properties: ms
 	ranges          float64 // of 64 KiB, on eight connections: a second
 	crowd, crowdCPU float64 // of a hundred GETs of smallSize at once: MB/s, CPU s/GiB
-	peak            float64 // anonymous memory at that, MiB
+	peak, grown         float64 // anonymous memory at that, and what it is more than before: MiB
 }
 
 func newDAVTable() *table[serving] {
@@ -56,7 +56,8 @@ func newDAVTable() *table[serving] {
 		{"64k ranges/s", func(s serving) float64 { return s.ranges }, false},
 		{"100 GETs MB/s", func(s serving) float64 { return s.crowd }, false},
 		{"100 GETs CPU s/GiB", func(s serving) float64 { return s.crowdCPU }, true},
-		{"100 GETs peak MiB", func(s serving) float64 { return s.peak }, true},
+		{"peak MiB", func(s serving) float64 { return s.peak }, true},
+		{"grown MiB", func(s serving) float64 { return s.grown }, true},
 	}}
 	for _, p := range davPeers() {
 		if p.name != cosaFS {
@@ -129,9 +130,11 @@ func (s *site) turn(b *testing.B, p davPeer) serving {
 	r.listCPU = float64(used.Milliseconds())
 	r.all = m.millis(func() { m.propfind("") })
 	r.ranges = m.ranges(s.big)
+	before := familyMemory(m.pid)
 	w = watchProcess(b, m.pid)
 	r.crowd = m.rate(readers*smallSize, func() { m.crowd(s.small) })
 	used, r.peak = w.end()
+	r.grown = r.peak - before
 	r.crowdCPU = perGiB(used, readers*smallSize)
 	return r
 }

@@ -44,11 +44,7 @@ func (w *processWatch) sample() {
 	defer tick.Stop()
 	peak := 0.0
 	for {
-		now := 0.0
-		for _, pid := range family(w.pid) {
-			now += anonymous(pid)
-		}
-		peak = max(peak, now)
+		peak = max(peak, familyMemory(w.pid))
 		select {
 		case <-tick.C:
 		case <-w.stop:
@@ -91,6 +87,15 @@ func family(pid int) []int {
 		}
 	}
 	return all
+}
+
+// familyMemory is the anonymous memory of a process and its descendants in MiB.
+func familyMemory(pid int) float64 {
+	sum := 0.0
+	for _, pid := range family(pid) {
+		sum += anonymous(pid)
+	}
+	return sum
 }
 
 // anonymous is a process's anonymous memory in MiB; 0 if it can't be said.
