@@ -43,7 +43,7 @@ type serving struct {
 	all             float64 // of a PROPFIND for all properties: ms
 	ranges          float64 // of 64 KiB, on eight connections: a second
 	crowd, crowdCPU float64 // of a hundred GETs of smallSize at once: MB/s, CPU s/GiB
-	peak, grown         float64 // anonymous memory at that, and what it is more than before: MiB
+	peak, grown     float64 // anonymous memory at that, and what it is more than before: MiB
 }
 
 func newDAVTable() *table[serving] {
