@@ -67,7 +67,8 @@ func TestHTTP2(t *testing.T) {
 	})
 	w.start()
 	client := func() *http.Transport {
-		tr := &http.Transport{TLSClientConfig: ca.Client(t, ""), ForceAttemptHTTP2: true}
+		tr := &http.Transport{TLSClientConfig: ca.Client(t, ""), Protocols: new(http.Protocols)}
+		tr.Protocols.SetHTTP2(true)
 		t.Cleanup(tr.CloseIdleConnections)
 		return tr
 	}
