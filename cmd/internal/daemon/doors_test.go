@@ -96,6 +96,32 @@ func TestDoorsOfARunningDaemon(t *testing.T) {
 	w.wait(t)
 }
 
+// The door that a daemon was started with is known again when somebody asks for it:
+// empty lists, which the socket loses, make no other door of it.
+func TestFirstDoorIsKnown(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Door = &webui.ServeRequest{Addr: "a", Grants: []string{}, Hosts: []string{}}
+	opened := make(chan string, 3)
+	w.cfg.Serve = func(ctx context.Context, b daemon.Backend, req webui.ServeRequest, tell func(webui.ServeInfo)) error {
+		opened <- req.Addr
+		return w.serve(ctx, b, req, tell)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := w.start(t, ctx)
+	again := webui.ServeRequest{Addr: "a", Stay: true}
+	other := webui.ServeRequest{Addr: "a", Stay: true, Grants: []string{"ci=builder"}}
+	for _, req := range []webui.ServeRequest{again, other, again} {
+		if err := c.Serve(t.Context(), req, func(webui.ServeInfo) {}); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(opened); n != 2 {
+		t.Errorf("opened %d times, want one for each of two conditions", n)
+	}
+	cancel()
+	w.wait(t)
+}
+
 // A door that a client opens over the socket is open until he goes, and he has
 // every right there.
 func TestDoorOfAClient(t *testing.T) {
