@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"code":    wantCode,
 			"killpid": killPID,
 			"await":   await,
+			"serving": serving,
 		},
 	})
 }
@@ -71,13 +72,18 @@ func unmountBelow(dir string) {
 	}
 }
 
-// condition knows fuse: whether file systems can be mounted here. A condition
-// that COSAFS_TEST_REQUIRE lists must hold.
+// condition knows fuse: whether file systems can be mounted here, and curl: whether
+// that program is there. A condition that COSAFS_TEST_REQUIRE lists must hold.
 func condition(cond string) (bool, error) {
-	if cond != "fuse" {
+	var err error
+	switch cond {
+	case "fuse":
+		err = canOpen("/dev/fuse")
+	case "curl":
+		_, err = exec.LookPath(cond)
+	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	err := canOpen("/dev/fuse")
 	if err != nil && need.Required(cond) {
 		return false, fmt.Errorf("%s is required: %w", cond, err)
 	}
@@ -115,18 +121,38 @@ func killPID(ts *testscript.TestScript, _ bool, args []string) {
 
 // await is "await FILE": go on when it exists, fail after ten seconds.
 func await(ts *testscript.TestScript, _ bool, args []string) {
+	within(ts, args[0]+" exists", func() bool {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		return err == nil
+	})
+}
+
+// serving is "serving FILE NAME": go on when FILE, to which a cosafs serve prints,
+// has the URL of a door; then $NAME is that URL without its final slash.
+func serving(ts *testscript.TestScript, _ bool, args []string) {
+	within(ts, args[0]+" has a URL", func() bool {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		_, rest, _ := strings.Cut(string(text), "Serving ")
+		url, _, whole := strings.Cut(rest, "/\n")
+		if err != nil || !whole {
+			return false
+		}
+		ts.Setenv(args[1], url)
+		return true
+	})
+}
+
+// within goes on when ok says so, and fails after ten seconds.
+func within(ts *testscript.TestScript, what string, ok func() bool) {
 	deadline := time.NewTimer(10 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-			return
-		}
+	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			ts.Fatalf("%s did not come", args[0])
+			ts.Fatalf("not within ten seconds: %s", what)
 		}
 	}
 }

@@ -144,13 +144,13 @@ func (p *program) openDoor(ctx context.Context, req webui.ServeRequest) error {
 			break
 		}
 	}
-	if interrupted(ctx, err) {
+	switch {
+	case interrupted(ctx, err):
 		return nil
+	case errors.Is(err, webui.ErrRunning):
+		return hintf(err, "cosafs status shows it; who has systemd's sockets has to be the only one")
 	}
-	if err != nil {
-		return fmt.Errorf("serve %s: %w", req.Addr, err)
-	}
-	return nil
+	return err
 }
 
 // askDoor has the running daemon open the door.
