@@ -5,36 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 
 	"cosafs/vfs"
 )
 
-// copy answers with the bytes, or with the range of them that is asked for. A
-// complete local file goes by sendfile.
-func (q *request) copy(blob vfs.Blob) {
-	if local, ok := blob.LocalFile(); ok {
-		if f, err := reopen(local); err == nil {
-			defer func() { _ = f.Close() }() // only read
-			http.ServeContent(q.w, q.r, "", q.modified(), f)
-			return
-		}
-	}
-	content := &content{ctx: q.r.Context(), blob: blob}
+// copy answers with the bytes, or with the range of them that is asked for. An error
+// means that nothing is answered yet; one that comes later cuts the answer off, since
+// the client would take a part for the whole.
+func (q *request) copy(ctx context.Context, blob vfs.Blob) error {
 	out := &lateWriter{ResponseWriter: q.w, pieces: &q.door.pieces}
-	http.ServeContent(out, q.r, "", q.modified(), content)
-	err := errors.Join(content.err, out.err)
+	err := q.pour(ctx, out, blob)
 	switch {
 	case err == nil:
 		out.flush()
+		return nil
 	case !out.begun:
-		q.door.fail(q.w, q.r, q.path, err)
+		return err
+	case ctx.Err() != nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET):
+		q.door.log.Debug("client left", "path", q.path, "err", err)
 	default:
 		q.door.log.Warn("answer cut off", "path", q.path, "err", err)
-		panic(http.ErrAbortHandler) // else the client takes a part for the whole
 	}
+	panic(http.ErrAbortHandler)
+}
+
+// pour writes the blob to out. A complete local file goes by sendfile, which TLS
+// has no use for.
+func (q *request) pour(ctx context.Context, out *lateWriter, blob vfs.Blob) error {
+	if local, ok := blob.LocalFile(); ok && q.r.TLS == nil {
+		if f, err := reopen(local); err == nil {
+			defer func() { _ = f.Close() }() // only read
+			http.ServeContent(out, q.r, "", q.attr.ModTime, f)
+			return out.err
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	src := &content{ctx: ctx, blob: blob}
+	if q.attr.Generated { // no version to compare, and no ranges of it
+		_, _ = out.ReadFrom(src) // both keep their errors
+	} else {
+		http.ServeContent(out, q.r, "", q.attr.ModTime, src)
+	}
+	stop()
+	return errors.Join(src.end(), out.err)
 }
 
 // reopen gives a file an offset of its own: that of a blob's file is shared by all
@@ -44,20 +62,37 @@ func reopen(f *os.File) (*os.File, error) {
 }
 
 // content reads a blob in order, as [http.ServeContent] does. It keeps the error of a
-// read, which that does not tell.
+// read, which that does not tell. Of several ranges that reads in a goroutine, which
+// it leaves behind when the client is gone: end waits for its last read.
 type content struct {
 	ctx  context.Context // of the request: a read ends with it
 	blob vfs.Blob
-	at   int64
-	err  error
+	at   int64 // only the reader's
+
+	mu    sync.Mutex // held by a read, and guards what follows
+	ended bool
+	err   error
 }
 
 var _ io.ReadSeeker = (*content)(nil)
 
+// end forbids further reads, and gives the error of those before.
+func (c *content) end() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	return c.err
+}
+
 // Read reads on. A blob that ends early is an error.
 func (c *content) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	rest := c.blob.Size() - c.at
-	if rest <= 0 {
+	switch {
+	case c.ended:
+		return 0, fs.ErrClosed
+	case rest <= 0:
 		return 0, io.EOF
 	}
 	p = p[:min(int64(len(p)), rest)]
@@ -104,64 +139,4 @@ func (u *unread) Seek(offset int64, whence int) (int64, error) {
 	at, err := seek(u.at, u.size, offset, whence)
 	u.at = at
 	return at, err
-}
-
-// A piece is what bytes are copied in.
-type piece [256 << 10]byte
-
-// A lateWriter writes the header when it has the first bytes, so that a first read
-// that fails has an answer of its own; then it copies in large pieces.
-type lateWriter struct {
-	http.ResponseWriter
-	pieces *sync.Pool // of *piece
-	status int        // 0 is none yet
-	begun  bool
-	err    error // of a write
-}
-
-// WriteHeader keeps the status.
-func (l *lateWriter) WriteHeader(status int) { l.status = status }
-
-// Write writes the header and p: text of ServeContent's own, such as an error.
-func (l *lateWriter) Write(p []byte) (int, error) {
-	l.flush()
-	n, err := l.ResponseWriter.Write(p)
-	if err != nil {
-		l.err = err
-	}
-	return n, err
-}
-
-// ReadFrom copies src.
-func (l *lateWriter) ReadFrom(src io.Reader) (sum int64, err error) {
-	buf, ok := l.pieces.Get().(*piece)
-	if !ok {
-		buf = new(piece)
-	}
-	defer l.pieces.Put(buf)
-	for {
-		n, err := io.ReadAtLeast(src, buf[:], 1)
-		if n > 0 {
-			if _, err := l.Write(buf[:n]); err != nil {
-				return sum, err
-			}
-			sum += int64(n)
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return sum, nil
-		case err != nil:
-			return sum, err
-		}
-	}
-}
-
-// flush writes the header, once.
-func (l *lateWriter) flush() {
-	if !l.begun {
-		l.begun = true
-		if l.status != 0 {
-			l.ResponseWriter.WriteHeader(l.status)
-		}
-	}
 }

@@ -18,6 +18,8 @@ func entityTag(a vfs.Attr, e vfs.Entry, known bool) string {
 		return ""
 	case known && e.SHA256 != "":
 		return `"` + e.SHA256 + `"`
+	case known && unmade(e.State):
+		return ""
 	}
 	return `"` + strconv.FormatUint(a.Ino, 36) + "-" + strconv.FormatUint(a.Gen, 36) + `"`
 }

@@ -3,10 +3,10 @@ package davfs
 import (
 	"context"
 	"errors"
+	"mime"
 	"net/http"
 	"path"
-	"strings"
-	"time"
+	"strconv"
 
 	"cosafs/materialize"
 	"cosafs/vfs"
@@ -27,31 +27,44 @@ type request struct {
 }
 
 // get answers GET and HEAD of a file. GET makes what does not exist yet, and
-// answers nothing before it does; HEAD only looks.
+// answers nothing before it does; HEAD only looks. Where the name has come to stand
+// for another file meanwhile it is looked up again, once, as the kernel does.
 func (d *Door) get(w http.ResponseWriter, r *http.Request, path string, n vfs.Node) {
+	err := d.try(w, r, path, n)
+	if errors.Is(err, vfs.ErrStale) {
+		forget(w.Header())
+		if n, path, err = d.tree.Follow(r.Context(), path); err == nil {
+			err = d.try(w, r, path, n)
+		}
+	}
+	if err != nil {
+		d.fail(w, r, path, err)
+	}
+}
+
+// try answers, or gives an error while nothing is answered.
+func (d *Door) try(w http.ResponseWriter, r *http.Request, path string, n vfs.Node) error {
 	f, ok := n.(vfs.File)
 	if !ok {
-		d.fail(w, r, path, vfs.ErrIsDir)
-		return
+		return vfs.ErrIsDir
 	}
 	q := &request{door: d, w: w, r: r, path: path, file: f}
 	if err := q.look(r.Context()); err != nil {
-		d.fail(w, r, path, err)
-		return
+		return err
 	}
 	switch {
 	case r.Method == http.MethodHead && q.attr.Size < 0:
-		// Its length is anybody's guess: qemu takes that of its disk from here.
-		d.fail(w, r, path, errNotMade)
-	case r.Method == http.MethodHead || q.unneeded():
+		return errNotMade // its length is anybody's guess: qemu takes that of its disk from here
+	case r.Method == http.MethodHead || q.unneeded(r.Context()):
 		q.head()
+		return nil
 	case q.missing() && uninvited(r) && d.cfg.Pages != nil:
 		d.cfg.Pages.Ask(w, r, path)
+		return nil
 	case q.missing() && uninvited(r):
-		d.fail(w, r, path, materialize.ErrNotAllowed)
-	default:
-		q.send(r.Context())
+		return materialize.ErrNotAllowed
 	}
+	return q.send(r.Context())
 }
 
 // errNotMade says why a look alone can't be answered.
@@ -70,34 +83,42 @@ func (q *request) look(ctx context.Context) (err error) {
 }
 
 // missing says whether a GET makes something.
-func (q *request) missing() bool {
-	switch q.entry.State {
+func (q *request) missing() bool { return q.known && unmade(q.entry.State) }
+
+// unmade says whether there are no bytes in that state.
+func unmade(s materialize.State) bool {
+	switch s {
 	case materialize.StateBuildable, materialize.StateFailed, materialize.StateGone, materialize.StateBuilding:
-		return q.known
+		return true
 	default:
 		return false
 	}
 }
 
-// tag is the entity tag of the bytes, "" for none.
-func (q *request) tag() string { return entityTag(q.attr, q.entry, q.known) }
-
-// unneeded says whether the conditions of a GET are answered without any byte
-// (RFC 9110, 13.2.2): the client has it, or wants another version.
-func (q *request) unneeded() bool {
-	tag, h := q.tag(), q.r.Header
+// unneeded says whether a GET is answered without any byte: the client has it (304),
+// or wants another version (412) or a range that there is not (416). net/http
+// itself decides, as it does when there are bytes.
+func (q *request) unneeded(ctx context.Context) bool {
+	tag := entityTag(q.attr, q.entry, q.known)
 	if tag == "" {
 		return false
 	}
-	if match := h.Get("If-Match"); match != "" {
-		return match != "*" && !strings.Contains(match, tag)
-	}
-	if none := h.Get("If-None-Match"); none != "" {
-		return none == "*" || strings.Contains(none, tag)
-	}
-	since, err := http.ParseTime(h.Get("If-Modified-Since"))
-	return err == nil && !q.attr.ModTime.Truncate(time.Second).After(since)
+	rehearsal := &status{header: http.Header{"Etag": {tag}, "Content-Type": {""}}}
+	asHead := q.r.WithContext(ctx)
+	asHead.Method = http.MethodHead
+	http.ServeContent(rehearsal, asHead, "", q.attr.ModTime, &unread{size: q.attr.Size})
+	return rehearsal.code >= http.StatusMultipleChoices
 }
+
+// status is an answer of which only the status counts.
+type status struct {
+	header http.Header
+	code   int
+}
+
+func (s *status) Header() http.Header         { return s.header }
+func (s *status) WriteHeader(code int)        { s.code = code }
+func (s *status) Write(p []byte) (int, error) { return len(p), nil }
 
 // describe writes what the header says of the file.
 func (q *request) describe() {
@@ -105,34 +126,33 @@ func (q *request) describe() {
 	h.Set("Content-Type", contentType(q.path))
 	if q.attr.Generated {
 		h.Set("Cache-Control", "no-store")
-		q.r.Header.Del("Range") // of another text than the one that comes now
+		h.Set("Content-Length", strconv.FormatInt(q.attr.Size, 10))
 		return
 	}
 	h.Set("Cache-Control", "no-cache") // it may be kept, and is asked for by its tag
-	h.Set("Etag", q.tag())
+	if tag := entityTag(q.attr, q.entry, q.known); tag != "" {
+		h.Set("Etag", tag)
+	}
 	tellDigest(h, q.entry)
-	if q.r.URL.Path != "/"+q.path {
-		h.Set("Content-Location", href(q.path, false))
-		h.Set("Content-Disposition", "inline; filename*=UTF-8''"+string(appendEscaped(nil, path.Base(q.path))))
+	if q.r.URL.Path == "/"+q.path {
+		return
 	}
-}
-
-// modified is the date of the bytes; a generated text has none to go by.
-func (q *request) modified() time.Time {
-	if q.attr.Generated {
-		return time.Time{}
+	h.Set("Content-Location", href(q.path, false))
+	if name := path.Base(q.path); name != path.Base(q.r.URL.Path) {
+		h.Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": name}))
 	}
-	return q.attr.ModTime
 }
 
 // head answers without opening.
 func (q *request) head() {
 	q.describe()
-	http.ServeContent(q.w, q.r, "", q.modified(), &unread{size: q.attr.Size})
+	if !q.attr.Generated {
+		http.ServeContent(q.w, q.r, "", q.attr.ModTime, &unread{size: q.attr.Size})
+	}
 }
 
-// send opens and answers with the bytes.
-func (q *request) send(ctx context.Context) {
+// send opens, and answers with the bytes.
+func (q *request) send(ctx context.Context) error {
 	missing := q.missing()
 	if missing {
 		q.note(ctx, "build asked", nil)
@@ -141,21 +161,16 @@ func (q *request) send(ctx context.Context) {
 	if missing {
 		q.note(ctx, "build answered", err)
 	}
-	if err != nil {
-		q.door.fail(q.w, q.r, q.path, err)
-		return
-	}
-	if blob == nil {
-		return // answered
+	if err != nil || blob == nil { // nil is answered
+		return err
 	}
 	defer q.close(blob)
 	if err := q.look(ctx); err != nil { // the size and the digest are known by now
-		q.door.fail(q.w, q.r, q.path, err)
-		return
+		return err
 	}
 	q.attr.Size = blob.Size()
 	q.describe()
-	q.copy(blob)
+	return q.copy(ctx, blob)
 }
 
 // note writes down who had something made.

@@ -44,7 +44,7 @@ func answers() []struct {
 		{vfs.ErrLoop, answer{status: http.StatusLoopDetected}},
 		{vfs.ErrIsDir, answer{status: http.StatusConflict}},
 		{vfs.ErrNotEmpty, answer{status: http.StatusConflict}},
-		{vfs.ErrStale, answer{http.StatusServiceUnavailable, soon}},
+		{vfs.ErrStale, answer{http.StatusConflict, soon}},
 		{materialize.ErrCancelled, answer{status: http.StatusFailedDependency}},
 		{materialize.ErrAbandoned, answer{http.StatusServiceUnavailable, soon}},
 		{materialize.ErrNotMakeable, answer{status: http.StatusNotFound}},
@@ -103,10 +103,7 @@ func (d *Door) fail(w http.ResponseWriter, r *http.Request, path string, err err
 		d.log.Error("answer failed", "method", r.Method, "path", path, "err", err)
 	}
 	h := w.Header()
-	for _, name := range []string{"Etag", "Last-Modified", "Content-Length", "Content-Disposition", "Content-Location",
-		"Accept-Ranges", "Content-Range", "Repr-Digest", "Digest", "X-Checksum-Sha256"} {
-		h.Del(name) // of the file that does not come
-	}
+	forget(h)
 	h.Set("Cache-Control", "no-store")
 	if a.again > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(a.again.Seconds())))
@@ -118,6 +115,16 @@ func (d *Door) fail(w http.ResponseWriter, r *http.Request, path string, err err
 		d.cfg.Pages.Ask(w, r, path)
 	default:
 		d.cfg.Pages.Failed(w, r, path, a.status, err)
+	}
+}
+
+// forget takes out of a header what it says of a file that does not come.
+func forget(h http.Header) {
+	for _, name := range []string{
+		"Etag", "Last-Modified", "Content-Length", "Content-Disposition", "Content-Location",
+		"Accept-Ranges", "Content-Range", "Repr-Digest", "Digest", "X-Checksum-Sha256",
+	} {
+		h.Del(name)
 	}
 }
 

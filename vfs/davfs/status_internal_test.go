@@ -27,7 +27,7 @@ func TestAnswers(t *testing.T) {
 		{vfs.ErrNotDir, http.StatusNotFound, false},
 		{vfs.ErrIsDir, http.StatusConflict, false},
 		{vfs.ErrNotEmpty, http.StatusConflict, false},
-		{vfs.ErrStale, http.StatusServiceUnavailable, true},
+		{vfs.ErrStale, http.StatusConflict, true},
 		{vfs.ErrLoop, http.StatusLoopDetected, false},
 		{materialize.ErrNotAllowed, http.StatusForbidden, false},
 		{materialize.Fail(materialize.ClassConfig, "open", "ask", materialize.ErrNotAllowed), http.StatusForbidden, false},

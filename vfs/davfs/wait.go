@@ -13,8 +13,8 @@ import (
 	"cosafs/vfs"
 )
 
-// grace is how long everybody waits at least, also a browser and who asks not to:
-// what is only fetched is there by then, and the job has begun.
+// grace is how long a browser waits, and even who asks not to: what is only fetched
+// is there by then, and a job has begun.
 const grace = time.Second
 
 // errAnswered ends an open whose client has got another answer. The job goes on:
@@ -37,40 +37,42 @@ type patience struct {
 // answer itself; apt follows redirects as long as each leads elsewhere.
 func (d *Door) patience(w http.ResponseWriter, r *http.Request, path string) patience {
 	p := patience{limit: d.cfg.Wait, every: d.cfg.Interim}
-	agent := r.UserAgent()
-	switch {
-	case preferred(r, &p.limit):
-	case isBrowser(r) && d.cfg.Pages != nil:
-		p.limit, p.end = grace, func() { d.cfg.Pages.Waiting(w, r, path) }
-	case redirects(agent):
-		p.limit, p.end = d.cfg.Interim, func() { redirect(w, r) }
-	case takesInterim(agent) && r.ProtoAtLeast(1, 1):
+	if takesInterim(r.UserAgent()) && r.ProtoAtLeast(1, 1) {
 		p.beat = func() { w.WriteHeader(http.StatusProcessing) }
+	}
+	wait, wants := preferred(r)
+	switch {
+	case wants:
+		p.limit = min(p.limit, max(wait, grace))
+	case isBrowser(r) && d.cfg.Pages != nil:
+		p.limit, p.end = min(p.limit, grace), func() { d.cfg.Pages.Waiting(w, r, path) }
+	case redirects(r.UserAgent()):
+		p.limit = min(p.limit, p.every)
+		if n := led(r); n < int(d.cfg.Wait/d.cfg.Interim) {
+			p.end = func() { redirect(w, r, n+1) }
+		}
 	}
 	return p
 }
 
 // preferred reads how long a client wants to wait: RFC 7240's wait and
-// respond-async, or ?wait=SECONDS.
-func preferred(r *http.Request, limit *time.Duration) bool {
-	wait := r.URL.Query().Get("wait")
-	for _, list := range r.Header.Values("Prefer") {
-		for one := range strings.SplitSeq(list, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(one), "=")
-			switch strings.ToLower(name) {
-			case "respond-async":
-				wait = "0"
-			case "wait":
-				wait = strings.Trim(value, `"`)
-			}
+// respond-async, of which wait says more, or ?wait=SECONDS.
+func preferred(r *http.Request) (wait time.Duration, wants bool) {
+	text := r.URL.Query().Get("wait")
+	for one := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
+		one, _, _ = strings.Cut(one, ";") // parameters
+		name, value, _ := strings.Cut(one, "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "respond-async":
+			wants = true
+		case "wait":
+			text = strings.Trim(value, "\" \t")
 		}
 	}
-	seconds, err := strconv.ParseUint(wait, 10, 16)
-	if err != nil {
-		return false
+	if seconds, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second, true
 	}
-	*limit = min(*limit, time.Duration(seconds)*time.Second)
-	return true
+	return 0, wants
 }
 
 // takesInterim lists the clients that were seen to take 102 Processing for what it
@@ -98,11 +100,21 @@ func redirects(agent string) bool {
 	return false
 }
 
+// led is how often the client was led on already.
+func led(r *http.Request) int {
+	n, err := strconv.ParseUint(r.URL.Query().Get("w"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(n) //nolint:gosec // G115: 16 bits
+}
+
 // redirect leads to the same file by another address: one that leads to itself is
 // taken for a loop.
-func redirect(w http.ResponseWriter, r *http.Request) {
-	n, _ := strconv.Atoi(r.URL.Query().Get("w")) // none is the first
-	to := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: url.Values{"w": {strconv.Itoa(n + 1)}}.Encode()}
+func redirect(w http.ResponseWriter, r *http.Request, n int) {
+	query := r.URL.Query()
+	query.Set("w", strconv.Itoa(n))
+	to := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, to.String(), http.StatusTemporaryRedirect)
 }
@@ -143,7 +155,7 @@ func (d *Door) await(w http.ResponseWriter, r *http.Request, path string, f vfs.
 
 // watch waits until the open is done, or until the client's patience is over.
 func (p patience) watch(done <-chan opened) (got opened, over bool) {
-	limit, beat := time.NewTimer(max(p.limit, grace)), time.NewTicker(p.every)
+	limit, beat := time.NewTimer(p.limit), time.NewTicker(p.every)
 	defer limit.Stop()
 	defer beat.Stop()
 	for {
