@@ -2,7 +2,6 @@ package test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -72,15 +71,34 @@ type davImage struct {
 	size   int64
 }
 
-// built makes the one image of these tests that a virtual machine writes, and
+// built gives the one build of these tests, which is made once a run, and
 // tells what is recorded of it.
 func (e *env) built() davImage {
 	e.Helper()
-	e.cosafs("build", "qemu")
+	kept, parts := filepath.Join(shared.dir, "built"), []string{"builds", "cache", "tmp"}
+	if absent(kept) != "" {
+		e.cosafs("build", "qemu")
+		e.mkdir(kept + ".part")
+		e.copyParts(e.work, kept+".part", parts)
+		e.sh("mv", kept+".part", kept)
+	} else {
+		for _, part := range parts {
+			e.sh("rm", "-r", filepath.Join(e.work, part))
+		}
+		e.copyParts(kept, e.work, parts)
+	}
 	id := e.latest()
 	im := e.meta(id).Images["qemu"]
 	path := id + "/x86_64/" + im.Path
 	return davImage{path, filepath.Join(e.work, "builds", path), im.SHA256, im.Size}
+}
+
+// copyParts copies directories below one to another; files keep their holes.
+func (e *env) copyParts(from, to string, parts []string) {
+	e.Helper()
+	for _, part := range parts {
+		e.sh("cp", "-a", "--sparse=always", filepath.Join(from, part), to)
+	}
 }
 
 // lose deletes an image; its record stays.
@@ -116,28 +134,54 @@ func (e *env) forget(im davImage) {
 	}
 }
 
-// large starts the build directory with a build that has an image of 2 GiB: a hole
-// with random bytes at its ends and here and there, as disks are.
+// large adds a build with an image of 2 GiB to the build directory: a hole with
+// random bytes at its ends and here and there, as disks are.
 func (e *env) large() davImage {
 	e.Helper()
 	const size = 2 << 30
-	tree, err := storegen.Make(e.Context(), storegen.Config{Dir: filepath.Join(e.work, "builds"), Builds: 1, Kinds: []index.Kind{"metal"}})
+	tree, err := storegen.Make(e.Context(), storegen.Config{Dir: filepath.Join(e.dir, "large"), Builds: 1, Kinds: []index.Kind{"metal"}})
 	if err != nil {
 		e.Fatal(err)
 	}
-	file := tree.File(0, "x86_64", "metal")
-	sum, err := writeSparse(file, size)
+	id, name := string(tree.IDs[0]), tree.File(0, "x86_64", "metal")
+	sum, err := writeSparse(name, size)
 	if err == nil {
 		err = tree.Record(0, "x86_64", "metal", sum, size)
 	}
+	if err == nil {
+		err = os.Rename(filepath.Join(tree.Dir, id), filepath.Join(e.work, "builds", id))
+	}
 	if err != nil {
 		e.Fatal(err)
 	}
-	path, err := filepath.Rel(tree.Dir, file)
+	e.listLast(id)
+	path := filepath.Join(id, "x86_64", filepath.Base(name))
+	return davImage{path, filepath.Join(e.work, "builds", path), sum, size}
+}
+
+// listLast adds a build to the end of builds.json.
+func (e *env) listLast(id string) {
+	e.Helper()
+	name := filepath.Join(e.work, "builds", "builds.json")
+	data, err := os.ReadFile(name)
 	if err != nil {
 		e.Fatal(err)
 	}
-	return davImage{path, file, sum, size}
+	var all map[string]json.RawMessage
+	var builds []any
+	if err := json.Unmarshal(data, &all); err != nil {
+		e.Fatal(err)
+	}
+	if err := json.Unmarshal(all["builds"], &builds); err != nil {
+		e.Fatal(err)
+	}
+	builds = append(builds, map[string]any{"id": id, "arches": []string{"x86_64"}})
+	if all["builds"], err = json.Marshal(builds); err == nil {
+		data, err = json.Marshal(all)
+	}
+	if err := errors.Join(err, os.WriteFile(name, data, 0o644)); err != nil {
+		e.Fatal(err)
+	}
 }
 
 // writeSparse writes a file of the size over an old one, and gives its sha256.
@@ -183,27 +227,7 @@ func (im davImage) fetched(tb testing.TB, name string) {
 // another 2 GiB.
 func identical(tb testing.TB, got, want string) {
 	tb.Helper()
-	a, err := os.Open(got)
-	if err != nil {
-		tb.Error(err)
-		return
-	}
-	defer func() { _ = a.Close() }() // only read
-	b, err := os.Open(want)
-	if err != nil {
-		tb.Error(err)
-		return
-	}
-	defer func() { _ = b.Close() }() // only read
-	x, y := make([]byte, 1<<20), make([]byte, 1<<20)
-	for at := int64(0); ; at += int64(len(x)) {
-		n, err := io.ReadFull(a, x)
-		m, err2 := io.ReadFull(b, y)
-		if !bytes.Equal(x[:n], y[:m]) {
-			tb.Errorf("%s differs from %s within a MiB of %d", got, want, at)
-		}
-		if err != nil || err2 != nil || n != m {
-			return // the end of both, or they differ
-		}
+	if out, err := exec.CommandContext(tb.Context(), "cmp", got, want).CombinedOutput(); err != nil {
+		tb.Errorf("%v: %s", err, out)
 	}
 }

@@ -58,8 +58,8 @@ func listers() []Client {
 			rclone copyto ":webdav:$FILE" "$NAME" --config= --webdav-url "http://$HOST/" --timeout 30m --retries 1`, Sized: true, Retries: 2},
 		{Name: "rclone-mount", Tools: []string{"rclone", "fuse", "fusermount3"}, Script: RcloneMount + `cp "mnt/$FILE" .`, Sized: true, Retries: 14},
 		// The http driver's time limit for a request is 5 s where nobody says otherwise.
-		// With more than one request at a time qemu-img may wait for ever where they
-		// fail. What it leaves then has the size of the image.
+		// With more than one request at a time that of qemu 7.2 may stop for good, of
+		// whatever server. What qemu-img leaves where it fails has the image's size.
 		{Name: "qemu-img", Tools: []string{"qemu-img"}, Script: `
 			qemu-img convert -m 1 -f raw -O raw "json:{\"file\":{\"driver\":\"http\",\"url\":\"$URL\",\"timeout\":1800}}" "$NAME" || { rm -f "$NAME"; exit 1; }`, Sized: true, Retries: 9},
 	}
