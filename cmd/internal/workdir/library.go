@@ -160,14 +160,14 @@ func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 }
 
 // stat gives a file of the build directory as it is now: metadata files are
-// replaced while builds go on. Of an artifact that has another size by now
-// meta.json says whether it is the right one.
+// replaced while builds go on. Of an artifact that has another size by now, or is
+// gone, meta.json says what is right.
 func (w library) stat(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 	st, err := os.Lstat(w.file(ctx, e))
-	if err != nil {
+	if err != nil && (e.Kind == "" || !isAbsent(err)) {
 		return e, err
 	}
-	if e.Kind != "" && st.Size() != e.Size {
+	if err != nil || e.Kind != "" && st.Size() != e.Size {
 		return w.Resolve(ctx, e.Build, e.Arch, e.Name)
 	}
 	if e.Kind == "" {

@@ -216,6 +216,21 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// A file that somebody deleted a moment ago is gone, not unknown: its record stays.
+func TestFileDeletedBetweenTwoLooks(t *testing.T) {
+	w := newWorkdir(t)
+	add(t, w.records, 1)
+	lib := w.Library()
+	e, err := lib.Resolve(t.Context(), "1.1", testArch, "ostree.tar")
+	if err := errors.Join(err, os.Remove(w.records.path("1.1/x86_64/"+e.Name))); err != nil {
+		t.Fatal(err)
+	}
+	now, err := lib.Refresh(t.Context(), e)
+	if err != nil || now.State != materialize.StateGone || now.Size != e.Size || now.SHA256 != e.SHA256 {
+		t.Errorf("Refresh = %+v, %v, want it gone with the size and digest of %+v", now, err, e)
+	}
+}
+
 func TestPathOutOfTheBuild(t *testing.T) {
 	w := newWorkdir(t)
 	add(t, w.records, 1)
