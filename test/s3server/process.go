@@ -24,7 +24,7 @@ func Run(tb testing.TB, addr string, cmd *exec.Cmd) *Process {
 	p := &Process{cmd: cmd}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	cmd.WaitDelay = time.Second // children that outlive it may hold its output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	// The death signal comes with the end of the thread that started the server.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -36,13 +36,13 @@ func Run(tb testing.TB, addr string, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// Stop ends the program at once.
+// Stop ends the program and its children at once.
 func (p *Process) Stop(tb testing.TB) {
 	tb.Helper()
 	if p.cmd.ProcessState != nil {
 		return // it was stopped before
 	}
-	_ = p.cmd.Process.Kill() // it may have ended by itself, which its log says
+	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // it may have ended by itself, which its log says
 	_ = p.cmd.Wait()
 	if tb.Failed() {
 		tb.Logf("%s: %s", p.cmd.Path, p.log.String())
