@@ -90,8 +90,7 @@ func (p *Pair) config(cas *x509.CertPool) *tls.Config {
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{*p.current.Get()},
 		// HTTP/2 is for who speaks nothing else: over HTTP/1.1 a download takes half the
-		// processor time, and qemu's block driver reads several streams of one HTTP/2
-		// connection until all of them stand still.
+		// processor time.
 		NextProtos: []string{"http/1.1", "h2"},
 	}
 	if cas != nil {
