@@ -133,11 +133,11 @@ func serving(ts *testscript.TestScript, _ bool, args []string) {
 	within(ts, args[0]+" has a URL", func() bool {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		_, rest, _ := strings.Cut(string(text), "Serving ")
-		url, _, whole := strings.Cut(rest, "/\n")
+		url, _, whole := strings.Cut(rest, "\n")
 		if err != nil || !whole {
 			return false
 		}
-		ts.Setenv(args[1], url)
+		ts.Setenv(args[1], strings.TrimSuffix(url, "/"))
 		return true
 	})
 }

@@ -169,8 +169,17 @@ func (p *program) askDoor(ctx context.Context, req webui.ServeRequest) error {
 // tellDoor says where the doors are.
 func (p *program) tellDoor(info webui.ServeInfo) {
 	for _, url := range info.URLs {
-		p.say("Serving %s/", url)
+		p.say("Serving %s", rootOf(url))
 	}
+}
+
+// rootOf gives the root of the tree at a door's URL. A unix socket is named by its
+// path, which ends there.
+func rootOf(url string) string {
+	if strings.HasPrefix(url, "unix:") {
+		return url
+	}
+	return url + "/"
 }
 
 // serveAt gives the function that opens remote doors of a backend.

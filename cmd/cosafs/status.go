@@ -78,7 +78,7 @@ func statusText(r statusReport) string {
 		fmt.Fprintf(&b, "Mount:   %s\n", dir)
 	}
 	for _, url := range r.Serving {
-		fmt.Fprintf(&b, "Serving: %s/\n", url)
+		fmt.Fprintf(&b, "Serving: %s\n", rootOf(url))
 	}
 	for _, s := range r.Stores {
 		fmt.Fprintf(&b, "Store:   %s\n", storeLine(s))
