@@ -221,7 +221,7 @@ func browsersGetPages(t *testing.T) {
 func TestUninvitedRequestsBuildNothing(t *testing.T) {
 	for _, p := range []Pages{nil, pages{}} {
 		w := newWorld(t, Config{Pages: p})
-		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Purpose", "prefetch;prerender"}} {
+		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Purpose", "prefetch;prerender"}, {"Referer", "http://wiki.example/page"}} {
 			status := http.StatusForbidden
 			if p != nil {
 				status = http.StatusOK
