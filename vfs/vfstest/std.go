@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"path"
+	"time"
 
 	"cosafs/vfs"
 )
@@ -82,7 +84,7 @@ func (s *std) Lstat(name string) (fs.FileInfo, error) {
 
 func (s *std) info(name string, n vfs.Node) (fs.FileInfo, error) {
 	a, err := n.Attr(s.ctx())
-	return vfs.Info(name, a), err
+	return stdInfo{path.Base(name), a}, err
 }
 
 // stdFile is an open file.
@@ -119,3 +121,16 @@ func (d *stdDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	d.rest = d.rest[n:]
 	return list, nil
 }
+
+// stdInfo describes a node. An unknown size is 0.
+type stdInfo struct {
+	name string
+	attr vfs.Attr
+}
+
+func (i stdInfo) Name() string       { return i.name }
+func (i stdInfo) Size() int64        { return max(i.attr.Size, 0) }
+func (i stdInfo) Mode() fs.FileMode  { return i.attr.Mode }
+func (i stdInfo) ModTime() time.Time { return i.attr.ModTime }
+func (i stdInfo) IsDir() bool        { return i.attr.Mode.IsDir() }
+func (i stdInfo) Sys() any           { return i.attr }

@@ -13,9 +13,6 @@ func NotifyReady(urls []string) error {
 	return notify(daemon.SdNotifyReady + "\nSTATUS=Serving " + oneLine(strings.Join(urls, " ")))
 }
 
-// NotifyStatus tells the manager in a line what the process is doing.
-func NotifyStatus(text string) error { return notify("STATUS=" + oneLine(text)) }
-
 // NotifyStopping tells the manager that the process is about to end.
 func NotifyStopping() error { return notify(daemon.SdNotifyStopping + "\nSTATUS=Ending") }
 

@@ -157,9 +157,8 @@ func TestNotify(t *testing.T) {
 	manager, sock := listenManager(t)
 	t.Setenv("NOTIFY_SOCKET", sock)
 	for want, say := range map[string]func() error{
-		"READY=1\nSTATUS=Serving http://a https://b": func() error { return remote.NotifyReady([]string{"http://a", "https://b"}) },
-		"STATUS=one STOPPING=1":                      func() error { return remote.NotifyStatus("one\nSTOPPING=1") },
-		"STOPPING=1\nSTATUS=Ending":                  remote.NotifyStopping,
+		"READY=1\nSTATUS=Serving http://a http://b STOPPING=1": func() error { return remote.NotifyReady([]string{"http://a", "http://b\nSTOPPING=1"}) },
+		"STOPPING=1\nSTATUS=Ending":                            remote.NotifyStopping,
 	} {
 		if err := say(); err != nil {
 			t.Fatal(err)
