@@ -209,12 +209,7 @@ func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door 
 		return err
 	}
 	defer closeLog()
-	stopping := context.AfterFunc(ctx, func() {
-		if err := remote.NotifyStopping(); err != nil {
-			log.Warn("service manager not told", "err", err)
-		}
-	})
-	defer stopping()
+	defer tellEnd(ctx, log)()
 	err = daemon.Run(ctx, daemon.Config{
 		Workdir: p.home(),
 		Runtime: p.runtime(),
@@ -236,6 +231,23 @@ func (p *program) beDaemon(ctx context.Context, first *webui.MountRequest, door 
 		return hintf(err, "cosafs mount without --foreground asks it for one more mount; cosafs status shows it")
 	}
 	return err
+}
+
+// tellEnd tells the service manager when ctx ends. wait is called before the process
+// ends: it returns when that was said, or at once while ctx goes on.
+func tellEnd(ctx context.Context, log *slog.Logger) (wait func()) {
+	told := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if err := remote.NotifyStopping(); err != nil {
+			log.Warn("service manager not told", "err", err)
+		}
+	})
+	return func() {
+		if !cancel() {
+			<-told
+		}
+	}
 }
 
 // ready tells everybody who waits for the daemon that it answers.
