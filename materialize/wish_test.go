@@ -169,6 +169,7 @@ func TestWithLinger(t *testing.T) {
 					t.Errorf("got %v, want context.Canceled", err)
 				}
 				<-time.After(2 * time.Hour)
+				synctest.Wait()
 				if _, going := r.Building("k"); going != (tt.mine < 0) {
 					t.Errorf("it goes on: %v", going)
 				}
@@ -201,6 +202,7 @@ func TestLingersOfSeveralCallers(t *testing.T) {
 			t.Errorf("jobs = %+v, want one until in a minute", jobs)
 		}
 		<-time.After(time.Hour)
+		synctest.Wait()
 		if d := job.ended.Sub(left); d != time.Minute {
 			t.Errorf("it ended after %v, want a minute", d)
 		}
