@@ -45,7 +45,7 @@ fi
 endef
 
 test: deps-test build $(LINT) ## everything, with the race detector
-	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 40m -p 2 ./...
+	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 60m -p 2 ./test ./... # the longest first
 	$(GO) test -run 'TestTenThousandBuilds|TestKill$$' ./index/catalog
 
 test-short: ## what needs no root and no virtual machine
