@@ -51,8 +51,8 @@ func (p *program) mountCommand() *cli.Command {
 			}
 			req := webui.MountRequest{Dir: dir, AllowOther: c.Bool("allow-other"), ShowAll: c.Bool("show-all")}
 			var door *webui.ServeRequest
-			if addr := c.String("serve"); addr != "" {
-				at := p.doorAt(addr, false)
+			if c.IsSet("serve") {
+				at := p.doorAt(c.String("serve"), false)
 				door = &at
 			}
 			switch {
@@ -122,14 +122,11 @@ func (p *program) mount(ctx context.Context, req webui.MountRequest, door *webui
 
 // askDaemon has the running daemon mount, and open the door.
 func (p *program) askDaemon(ctx context.Context, req webui.MountRequest, door *webui.ServeRequest) error {
-	c, st, err := p.runtime().Dial(ctx, p.home())
+	c, err := p.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := p.checkStores(st); err != nil {
-		return err
-	}
 	if err := c.Mount(ctx, req); err != nil || door == nil {
 		return err
 	}

@@ -155,14 +155,11 @@ func (p *program) openDoor(ctx context.Context, req webui.ServeRequest) error {
 
 // askDoor has the running daemon open the door.
 func (p *program) askDoor(ctx context.Context, req webui.ServeRequest) error {
-	c, st, err := p.runtime().Dial(ctx, p.home())
+	c, err := p.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := p.checkStores(st); err != nil {
-		return err
-	}
 	return c.Serve(ctx, req, p.tellDoor)
 }
 

@@ -159,10 +159,9 @@ func (p *program) connect(ctx context.Context) (webui.Service, func() error, err
 }
 
 func (p *program) tryConnect(ctx context.Context) (webui.Service, func() error, error) {
-	c, st, err := p.runtime().Dial(ctx, p.home())
+	c, err := p.dial(ctx)
 	if err == nil {
-		closed := func() error { c.Close(); return nil }
-		return c, closed, p.checkStores(st)
+		return c, func() error { c.Close(); return nil }, nil
 	}
 	if !errors.Is(err, webui.ErrNoDaemon) {
 		return nil, nil, err
@@ -172,6 +171,19 @@ func (p *program) tryConnect(ctx context.Context) (webui.Service, func() error, 
 		return nil, nil, err
 	}
 	return t, func() error { return closeDetached(ctx, t) }, nil
+}
+
+// dial gives a client of the tree's daemon, unless that shows other stores.
+func (p *program) dial(ctx context.Context) (*webui.Client, error) {
+	c, st, err := p.runtime().Dial(ctx, p.home())
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkStores(st); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // checkStores refuses a daemon that shows other stores than were asked for.
