@@ -20,7 +20,8 @@ DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod zstd cpio
 DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev \
                 nginx-light rclone s3fs awscli gnupg
 DEPS_DAV     := davfs2 cadaver litmus gvfs gvfs-backends gvfs-daemons libglib2.0-bin dbus dbus-daemon curl wget aria2 \
-                qemu-block-extra apache2 apache2-utils libnginx-mod-http-dav-ext chromium fonts-dejavu-core nodejs
+                qemu-block-extra apache2 apache2-utils libnginx-mod-http-dav-ext chromium fonts-dejavu-core nodejs \
+                systemd openssl
 DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_STORE) $(DEPS_DEMO)
 
 # No test may be skipped for want of a tool.
