@@ -301,6 +301,9 @@ func TestAccessLog(t *testing.T) {
 	r.SetBasicAuth("ann", "secret")
 	w.do(r)
 	w.get("/closed", http.StatusUnauthorized)
+	r = w.request(http.MethodPost, "/v1/prune", nil)
+	r.SetBasicAuth("ann", "secret")
+	w.do(r)
 	w.stop()
 	<-w.ended
 	var lines []string
@@ -309,12 +312,13 @@ func TestAccessLog(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) != 2 {
+	if len(lines) != 3 {
 		t.Fatalf("log: %q", lines)
 	}
 	for i, words := range [][]string{
 		{"level=DEBUG", "method=GET", `\\n`, "status=200", "bytes=5", "caller=ann", "addr=127.0.0.1"},
 		{"level=INFO", "path=/closed", "status=401", `caller=""`},
+		{"level=INFO", "method=POST", "path=/v1/prune", "status=200", "caller=ann"},
 	} {
 		for _, word := range words {
 			if !strings.Contains(lines[i], word) {

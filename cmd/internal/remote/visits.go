@@ -83,7 +83,7 @@ func (s *Server) report(ctx context.Context, v *visit, cut bool) {
 	switch status := v.answer.status; {
 	case status >= 500:
 		level = slog.LevelWarn
-	case refused(status):
+	case refused(status), v.r.Method == http.MethodPost: // who had something built, pruned or tagged
 		level = slog.LevelInfo
 	}
 	who := v.caller
