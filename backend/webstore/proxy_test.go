@@ -74,16 +74,16 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		_ = server.Close()
 		return
 	}
-	go func() {
-		_, _ = io.Copy(server, client) // ends with the connection
+	go func() { // buffered may hold what the client sent already
+		_, _ = io.Copy(server, buffered) // ends with the connection
 		_ = server.Close()
 	}()
+	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
 	_, _ = io.Copy(client, server) // ends with the connection
 	_ = client.Close()
 }
