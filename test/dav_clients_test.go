@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cosafs/test/certstest"
 	"cosafs/test/davclient"
 	"cosafs/test/tinyos"
 )
@@ -157,8 +158,7 @@ func (e *env) headSize(d *door, im davImage) int64 {
 // whatever server: hence one for all by readahead, and convert's -m.
 func (e *env) bootFromURL(im davImage) {
 	needTools(e.TB, "ovmf")
-	cert, key := filepath.Join(e.dir, "cert.pem"), filepath.Join(e.dir, "key.pem")
-	writeCertificate(e.TB, cert, key)
+	cert, key := certstest.NewCA(e.TB, "ca").Issue(e.TB, "server")
 	d := e.door("--tls-cert", cert, "--tls-key", key)
 	if !strings.HasPrefix(d.url, "https:") {
 		e.Fatalf("with a certificate: %s", d.url)

@@ -53,15 +53,6 @@ func TestDAVCrowd(t *testing.T) {
 	}
 }
 
-// artifact tells what is recorded of an artifact of the newest build.
-func (e *env) artifact(kind string) davImage {
-	e.Helper()
-	id := e.latest()
-	im := e.meta(id).Images[kind]
-	path := id + "/x86_64/" + im.Path
-	return davImage{path, filepath.Join(e.work, "builds", path), im.SHA256, im.Size}
-}
-
 // fetchSame fetches what must be the bytes of a file.
 func fetchSame(client *http.Client, url, want string) error {
 	f, err := os.Open(want)

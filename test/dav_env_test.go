@@ -71,9 +71,24 @@ type davImage struct {
 	size   int64
 }
 
-// built gives the one build of these tests, which is made once a run, and
-// tells what is recorded of it.
+// built gives the one build of these tests, and tells what is recorded of its image.
 func (e *env) built() davImage {
+	e.Helper()
+	e.buildOnce()
+	return e.artifact("qemu")
+}
+
+// artifact tells what is recorded of an artifact of the newest build.
+func (e *env) artifact(kind string) davImage {
+	e.Helper()
+	id := e.latest()
+	im := e.meta(id).Images[kind]
+	path := id + "/x86_64/" + im.Path
+	return davImage{path, filepath.Join(e.work, "builds", path), im.SHA256, im.Size}
+}
+
+// buildOnce builds, or takes over the build of this run that was made before.
+func (e *env) buildOnce() {
 	e.Helper()
 	kept, parts := filepath.Join(shared.dir, "built"), []string{"builds", "cache", "tmp"}
 	if absent(kept) != "" {
@@ -87,10 +102,6 @@ func (e *env) built() davImage {
 		}
 		e.copyParts(kept, e.work, parts)
 	}
-	id := e.latest()
-	im := e.meta(id).Images["qemu"]
-	path := id + "/x86_64/" + im.Path
-	return davImage{path, filepath.Join(e.work, "builds", path), im.SHA256, im.Size}
 }
 
 // copyParts copies directories below one to another; files keep their holes.

@@ -1,20 +1,13 @@
 package test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"cosafs/test/certstest"
 	"cosafs/test/need"
 	"cosafs/test/s3server"
 )
@@ -28,9 +21,9 @@ func startWeb(tb testing.TB, root string) web {
 	need.Tool(tb, "nginx")
 	dir := tb.TempDir()
 	plain, secure := s3server.FreeAddr(tb), s3server.FreeAddr(tb)
-	w := web{"http://" + plain, "https://" + secure, filepath.Join(dir, "cert.pem")}
-	key := filepath.Join(dir, "key.pem")
-	writeCertificate(tb, w.ca, key)
+	ca := certstest.NewCA(tb, "ca")
+	w := web{"http://" + plain, "https://" + secure, ca.File(tb)}
+	cert, key := ca.Issue(tb, "nginx")
 	conf := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf(`daemon off; master_process off; user root; pid %[1]s/pid; error_log stderr;
 events {}
@@ -40,36 +33,10 @@ http {
 	server { listen %[3]s; }
 	server { listen %[4]s ssl; ssl_certificate %[5]s; ssl_certificate_key %[6]s; }
 }
-`, dir, root, plain, secure, w.ca, key)
+`, dir, root, plain, secure, cert, key)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	s3server.Run(tb, secure, exec.Command("nginx", "-c", conf, "-e", "stderr"))
 	return w
-}
-
-// writeCertificate writes a certificate for 127.0.0.1, signed by itself.
-func writeCertificate(tb testing.TB, cert, key string) {
-	tb.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: signed}, key: {Type: "PRIVATE KEY", Bytes: encoded}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			tb.Fatal(err)
-		}
-	}
 }

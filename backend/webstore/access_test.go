@@ -1,6 +1,7 @@
 package webstore_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -154,5 +155,12 @@ func TestOwnAuthority(t *testing.T) {
 	}
 	if _, err := webstore.Open(webstore.Config{URL: secure.URL, Netrc: filepath.Join(t.TempDir(), "none")}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("passwords from a file that is not there: %v", err)
+	}
+}
+
+func writePEM(t *testing.T, file, kind string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

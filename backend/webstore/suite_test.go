@@ -13,6 +13,7 @@ import (
 	"cosafs/backend"
 	"cosafs/backend/backendtest"
 	"cosafs/backend/webstore"
+	"cosafs/test/certstest"
 	"cosafs/test/need"
 	"cosafs/test/s3server"
 )
@@ -84,18 +85,18 @@ http {
 		listen %[2]s;
 		location /builds/closed { deny all; }
 	}
-	server { listen %[3]s ssl; ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/key.pem; }
+	server { listen %[3]s ssl; ssl_certificate %[4]s; ssl_certificate_key %[5]s; }
 }
 `
 
 func startNginx(t *testing.T) *nginx {
 	t.Helper()
 	need.Tool(t, "nginx")
-	dir, plain, secure := t.TempDir(), s3server.FreeAddr(t), s3server.FreeAddr(t)
-	n := &nginx{http: "http://" + plain, https: "https://" + secure, ca: filepath.Join(dir, "cert.pem"), dir: filepath.Join(dir, "root")}
-	writeCertificate(t, n.ca, filepath.Join(dir, "key.pem"))
+	dir, plain, secure, ca := t.TempDir(), s3server.FreeAddr(t), s3server.FreeAddr(t), certstest.NewCA(t, "ca")
+	n := &nginx{http: "http://" + plain, https: "https://" + secure, ca: ca.File(t), dir: filepath.Join(dir, "root")}
+	cert, key := ca.Issue(t, "nginx")
 	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, plain, secure), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, plain, secure, cert, key), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s3server.Run(t, secure, exec.Command("nginx", "-c", conf, "-p", dir, "-e", "stderr"))

@@ -11,6 +11,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/logbuf"
 	"cosafs/test/need"
 	"cosafs/test/tinyos"
 )
@@ -26,7 +27,7 @@ type bench struct {
 	t   *testing.T
 	os  string // tinyos: repo/ and config/
 	cfg compose.Config
-	log *compose.LogBuffer // of the last compose
+	log *logbuf.Buffer // of the last compose
 }
 
 // made is where TestMain lets the tinyos be made that benches are clones of:
@@ -112,7 +113,7 @@ func (b *bench) config(name, text string) {
 func (b *bench) try(ctx context.Context, req materialize.ComposeRequest) (materialize.Commit, error) {
 	b.t.Helper()
 	req.Arch = "x86_64"
-	b.log = &compose.LogBuffer{}
+	b.log = &logbuf.Buffer{}
 	task := &materialize.Task{Scratch: b.t.TempDir(), Log: b.log}
 	commit, err := compose.NewDNF(b.cfg).Compose(ctx, req, task)
 	left, rerr := os.ReadDir(filepath.Join(task.Scratch, "rootfs"))

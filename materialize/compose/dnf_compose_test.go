@@ -16,6 +16,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/compose"
+	"cosafs/test/logbuf"
 	"cosafs/test/tinyos"
 )
 
@@ -281,7 +282,7 @@ func TestDNFNoSpace(t *testing.T) {
 		t.Skipf("mount a small file system: %v", err)
 	}
 	t.Cleanup(func() { b.do(unix.Unmount(scratch, unix.MNT_DETACH)) })
-	b.log = &compose.LogBuffer{}
+	b.log = &logbuf.Buffer{}
 	task := &materialize.Task{Scratch: scratch, Log: b.log}
 	_, err := compose.NewDNF(b.cfg).Compose(t.Context(), materialize.ComposeRequest{Arch: "x86_64"}, task)
 	if class, hint := materialize.ClassOf(err); class != materialize.ClassSpace || hint == "" {

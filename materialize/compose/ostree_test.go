@@ -7,37 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"cosafs/materialize"
+	"cosafs/test/logbuf"
 	"cosafs/test/need"
 )
 
-// A LogBuffer is a task's log: several goroutines write to it.
-type LogBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write appends.
-func (b *LogBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-// String gives what was written so far.
-func (b *LogBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // newTask gives a task that logs into a buffer.
-func newTask(t *testing.T) (*materialize.Task, *LogBuffer) {
+func newTask(t *testing.T) (*materialize.Task, *logbuf.Buffer) {
 	t.Helper()
-	log := &LogBuffer{}
+	log := &logbuf.Buffer{}
 	return &materialize.Task{Scratch: t.TempDir(), Log: log}, log
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"cosafs/materialize"
+	"cosafs/test/logbuf"
 	"cosafs/vfs"
 	"cosafs/vfs/vfstest"
 )
@@ -52,7 +53,7 @@ func TestFailedReads(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		for at, begun := range map[int64]bool{0: false, 600_000: true} {
 			w := newWorld(t, Config{})
-			log := &lockedBuffer{}
+			log := &logbuf.Buffer{}
 			s := httptest.NewUnstartedServer(New(Config{
 				Tree: vfs.New(failing{w.lib, at}, vfs.Options{}), Logger: slog.New(slog.NewTextHandler(log, nil)),
 			}))

@@ -13,9 +13,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
+	"cosafs/test/logbuf"
 	"cosafs/vfs"
 	"cosafs/vfs/vfstest"
 )
@@ -40,25 +40,7 @@ type world struct {
 	lib     *vfstest.Library
 	fixture vfstest.Fixture
 	door    *Door
-	log     *lockedBuffer
-}
-
-// lockedBuffer takes a log from several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log     *logbuf.Buffer
 }
 
 // newWorld gives a door behind a real server.
@@ -75,7 +57,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 // newDoor gives a door without a network, whose waiting [synctest] shortens.
 func newDoor(t *testing.T, cfg Config) *world {
 	t.Helper()
-	w := &world{T: t, fixture: vfstest.Default(t), log: &lockedBuffer{}}
+	w := &world{T: t, fixture: vfstest.Default(t), log: &logbuf.Buffer{}}
 	lib, err := vfstest.NewLibrary(w.fixture, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

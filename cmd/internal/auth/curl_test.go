@@ -13,7 +13,8 @@ import (
 
 	"cosafs/cmd/internal/auth"
 	"cosafs/cmd/internal/certs"
-	"cosafs/cmd/internal/certs/certstest"
+	"cosafs/test/certstest"
+	"cosafs/test/logbuf"
 	"cosafs/test/need"
 )
 
@@ -21,7 +22,7 @@ import (
 type tlsDoor struct {
 	url, caFile string
 	ca          *certstest.CA
-	log         *safeBuffer
+	log         *logbuf.Buffer
 }
 
 func serveTLS(t *testing.T, cfg auth.Config) *tlsDoor {

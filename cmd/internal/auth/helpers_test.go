@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"cosafs/cmd/internal/auth"
+	"cosafs/test/logbuf"
 	"cosafs/test/need"
 	"cosafs/vfs/access"
 )
@@ -29,7 +28,7 @@ type fixture struct {
 	*auth.Guard
 	handler http.Handler
 	clock   *clock
-	log     *safeBuffer
+	log     *logbuf.Buffer
 	bcrypts atomic.Int64 // comparisons
 }
 
@@ -39,28 +38,10 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) now() time.Time        { return time.Unix(1_800_000_000, c.ahead.Load()) }
 func (c *clock) pass(by time.Duration) { c.ahead.Add(int64(by)) }
 
-// A safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // open makes a guard with a clock and a log of the test's.
 func open(tb testing.TB, cfg auth.Config) *fixture {
 	tb.Helper()
-	f := &fixture{clock: &clock{}, log: &safeBuffer{}}
+	f := &fixture{clock: &clock{}, log: &logbuf.Buffer{}}
 	cfg.Now, cfg.Logger = f.clock.now, slog.New(slog.NewTextHandler(f.log, nil))
 	g, err := auth.Open(cfg)
 	if err != nil {

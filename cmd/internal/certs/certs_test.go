@@ -1,7 +1,6 @@
 package certs_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -12,14 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"cosafs/cmd/internal/certs"
-	"cosafs/cmd/internal/certs/certstest"
 	"cosafs/materialize"
+	"cosafs/test/certstest"
+	"cosafs/test/logbuf"
 )
 
 // A server is one that a test changes the files of.
@@ -28,7 +27,7 @@ type server struct {
 	addr      string
 	url       string
 	clock     *clock
-	log       *safeBuffer
+	log       *logbuf.Buffer
 }
 
 // A clock goes on when it is told to.
@@ -37,29 +36,11 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) pass()          { c.ahead.Add(int64(2 * time.Second)) }
 
-// A safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // serve starts a server that answers who its client is.
 func serve(t *testing.T, ca *certstest.CA, clientCA string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{cert: filepath.Join(dir, "cert"), key: filepath.Join(dir, "key"), clock: &clock{}, log: &safeBuffer{}}
+	s := &server{cert: filepath.Join(dir, "cert"), key: filepath.Join(dir, "key"), clock: &clock{}, log: &logbuf.Buffer{}}
 	cert, key := ca.Issue(t, "first")
 	put(t, s.cert, read(t, cert))
 	put(t, s.key, read(t, key))
@@ -337,7 +318,7 @@ func TestUnusableFiles(t *testing.T) {
 func TestExpiredCertificateIsToldAbout(t *testing.T) {
 	ca := certstest.NewCA(t, "ca")
 	cert, key := ca.IssueUntil(t, "old", time.Now().Add(-time.Hour))
-	var log safeBuffer
+	var log logbuf.Buffer
 	if _, err := certs.Open(cert, key, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}

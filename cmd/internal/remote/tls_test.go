@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"cosafs/cmd/internal/certs/certstest"
 	"cosafs/cmd/internal/remote"
+	"cosafs/test/certstest"
 )
 
 // secure makes a server that speaks TLS, and what its clients need.

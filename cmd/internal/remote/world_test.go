@@ -1,7 +1,6 @@
 package remote_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,13 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"cosafs/cmd/internal/remote"
 	"cosafs/materialize"
+	"cosafs/test/logbuf"
 	"cosafs/vfs"
 	"cosafs/vfs/webui"
 )
@@ -28,7 +27,7 @@ type world struct {
 	*testing.T
 	cfg   remote.Config
 	doors remote.Doors
-	log   *safeBuffer
+	log   *logbuf.Buffer
 	tune  func(*remote.Server)                                         // before it serves; may be nil
 	open  func(context.Context, remote.Config) (*remote.Server, error) // nil = with the test's doors
 
@@ -40,7 +39,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, log: &safeBuffer{}}
+	w := &world{T: t, log: &logbuf.Buffer{}}
 	w.cfg = remote.Config{Version: "1.2", Service: &service{}}
 	w.cfg.Addr = "127.0.0.1:0"
 	w.cfg.Logger = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -214,22 +213,4 @@ func (root) Entries(context.Context) ([]vfs.Dirent, error) {
 		list = append(list, vfs.Dirent{Name: dir, Mode: fs.ModeDir})
 	}
 	return list, nil
-}
-
-// A safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // guarded by mu
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
