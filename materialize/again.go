@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// again says whether a recorded artifact whose file is gone can be made again as
-// it was: the disk that it was made of is in the cache still, and an image is a
+// Again says whether the file of a recorded artifact is gone and can be made again
+// as it was: the disk that it was made of is in the cache still, and an image is a
 // function of its disk. A disk written anew would be another one, as its file
-// systems draw lots.
-func (m *Maker) again(ctx context.Context, b Build, a Artifact) bool {
-	if a.Damage != "" || a.SHA256 == "" || a.File != m.Records.FileName(a.Kind, b.Name, b.ID, b.Arch) {
+// systems draw lots. It looks at files only where the record alone doesn't decide.
+func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
+	if a.Local || a.Damage != "" || a.SHA256 == "" || a.File != m.Records.FileName(a.Kind, b.Name, b.ID, b.Arch) {
 		return false
 	}
 	if !slices.Contains(m.Disks.Kinds(), a.Kind) || !m.Commits.Has(ctx, b.Commit) {

@@ -47,7 +47,7 @@ func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 	switch {
 	case !ok:
 		return Result{}, false, nil
-	case !a.Local && m.again(ctx, b, a):
+	case m.Again(ctx, b, a):
 		return Result{}, false, nil
 	case !a.Local:
 		return Result{}, false, lostFailure(t, a)

@@ -11,6 +11,15 @@ type Package struct {
 	Name, Epoch, Version, Release, Arch string // Epoch is a decimal, "0" if none
 }
 
+// EVR is the version as rpm writes it: without an epoch of 0.
+func (p Package) EVR() string {
+	evr := p.Version + "-" + p.Release
+	if p.Epoch != "" && p.Epoch != "0" {
+		return p.Epoch + ":" + evr
+	}
+	return evr
+}
+
 // A Composer turns the configuration into an OSTree commit. Implementations
 // are safe for concurrent use; whoever calls them runs one compose a time.
 type Composer interface {

@@ -114,7 +114,7 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 		return // no step is known
 	}
 	if a, recorded := f.recorded(); recorded {
-		if f.Again = !a.Local && m.again(ctx, *f.Build, a); !f.Again {
+		if f.Again = m.Again(ctx, *f.Build, a); !f.Again {
 			return // no step is needed
 		}
 	}

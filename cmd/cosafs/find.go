@@ -100,18 +100,10 @@ func foundLine(f webui.Found) string {
 		line += "  " + a.File
 	}
 	for _, r := range f.Packages {
-		line += "  " + r.Name + "-" + evr(r) + "." + r.Arch
+		line += "  " + r.Name + "-" + r.EVR() + "." + r.Arch
 	}
 	if len(f.Tags) > 0 {
 		line += "  [" + strings.Join(f.Tags, " ") + "]"
 	}
 	return line + "  " + f.Source
-}
-
-// evr is a package's version as RPM writes it.
-func evr(r materialize.Package) string {
-	if r.Epoch != "" && r.Epoch != "0" {
-		return r.Epoch + ":" + r.Version + "-" + r.Release
-	}
-	return r.Version + "-" + r.Release
 }

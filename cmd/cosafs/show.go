@@ -75,16 +75,8 @@ func missing(a materialize.Artifact) string {
 
 // size gives bytes as people read them; an unknown size is a dash.
 func size(n int64) string {
-	const unit = 1024
 	if n < 0 {
 		return "-"
 	}
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, i := float64(n)/unit, 0
-	for ; value >= unit && i < 3; i++ {
-		value /= unit
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[i])
+	return webui.Size(n)
 }

@@ -75,11 +75,7 @@ func subtract(a, b []materialize.Package) map[string][]materialize.Package {
 
 // nevra names a package as pkgdiff does; it has no entry for the epoch of its own.
 func nevra(p materialize.Package) [3]string {
-	evr := p.Version + "-" + p.Release
-	if p.Epoch != "" && p.Epoch != "0" {
-		evr = p.Epoch + ":" + evr
-	}
-	return [3]string{p.Name, evr, p.Arch}
+	return [3]string{p.Name, p.EVR(), p.Arch}
 }
 
 // compareEVR orders packages by epoch, version and release as rpm does.

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
+
+	"cosafs/materialize"
 )
 
 // A Role is what a caller may do. Each may also do what those before it may.
@@ -47,8 +50,35 @@ func (r Role) String() string {
 // A Caller is who asks.
 type Caller struct {
 	Name string // "" for one who did not log in
-	Addr string // where he comes from, for logs
+	Addr string // where he comes from: an address without a port, or [Unix]
 	Role Role
+}
+
+// Demand refuses a caller below a role, with whom to ask for it: fs.ErrPermission. op
+// is what he wants to do.
+func (c Caller) Demand(role Role, op string) error {
+	if c.Role >= role {
+		return nil
+	}
+	who := c.Name
+	if who == "" {
+		who = "a caller without a login"
+	}
+	return materialize.Fail(materialize.ClassConfig, op, fmt.Sprintf("ask who runs the server for the role: --grant NAME=%s", role),
+		fmt.Errorf("it takes the role %s, and %s is %s: %w", role, who, c.Role, fs.ErrPermission))
+}
+
+// Unix is the Addr of who comes through a unix socket.
+const Unix = "unix"
+
+// Network gives what one host has of addresses: one, or of IPv6 a whole /64. What is
+// no address stands for itself.
+func Network(addr string) string {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil || ip.Unmap().Is4() {
+		return addr
+	}
+	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }
 
 type key struct{}

@@ -28,3 +28,14 @@ func TestCallerOfContext(t *testing.T) {
 		t.Errorf("Of = %+v, want %+v", got, want)
 	}
 }
+
+func TestNetworkOfAHost(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "::ffff:192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"fe80::1%eth0": "fe80::/64", access.Unix: access.Unix, "": "",
+	} {
+		if got := access.Network(addr); got != want {
+			t.Errorf("Network(%s) = %s, want %s", addr, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package davfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"cosafs/vfs"
+	"cosafs/vfs/internal/prefer"
 )
 
 // grace is how long a browser waits, and even who asks not to: what is only fetched
@@ -58,21 +60,12 @@ func (d *Door) patience(w http.ResponseWriter, r *http.Request, path string) pat
 // preferred reads how long a client wants to wait: RFC 7240's wait and
 // respond-async, of which wait says more, or ?wait=SECONDS.
 func preferred(r *http.Request) (wait time.Duration, wants bool) {
-	text := r.URL.Query().Get("wait")
-	for one := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
-		one, _, _ = strings.Cut(one, ";") // parameters
-		name, value, _ := strings.Cut(one, "=")
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "respond-async":
-			wants = true
-		case "wait":
-			text = strings.Trim(value, "\" \t")
-		}
-	}
+	said := prefer.Of(r.Header)
+	text := cmp.Or(said.Wait, r.URL.Query().Get("wait"))
 	if seconds, err := strconv.ParseUint(text, 10, 16); err == nil {
 		return time.Duration(seconds) * time.Second, true
 	}
-	return 0, wants
+	return 0, said.Async
 }
 
 // takesInterim lists the clients that were seen to take 102 Processing for what it

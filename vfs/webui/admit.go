@@ -42,15 +42,15 @@ func (rt route) guarded() http.Handler {
 // admit refuses who may not take the route, and what only a browser's form sends:
 // the API is for programs, which say that they send JSON.
 func (rt route) admit(r *http.Request) error {
-	local, role := isLocal(r.Context()), access.Of(r.Context()).Role
-	switch {
-	case rt.local && !local:
+	local := isLocal(r.Context())
+	if rt.local && !local {
 		return materialize.Fail(materialize.ClassConfig, rt.name(), "run cosafs on the machine that the daemon runs on",
 			fmt.Errorf("this is for its own user there only: %w", fs.ErrPermission))
-	case role < rt.role:
-		return materialize.Fail(materialize.ClassConfig, rt.name(), fmt.Sprintf("ask who runs the server to give you the role with --grant NAME=%s", rt.role),
-			fmt.Errorf("it takes the role %s, and the caller's is %s: %w", rt.role, role, fs.ErrPermission))
-	case rt.method == http.MethodPost && !local && isForm(r.Header.Get("Content-Type")):
+	}
+	if err := access.Of(r.Context()).Demand(rt.role, rt.name()); err != nil {
+		return err
+	}
+	if rt.method == http.MethodPost && !local && isForm(r.Header.Get("Content-Type")) {
 		return materialize.Fail(materialize.ClassConfig, rt.name(), "send the header Content-Type: application/json", errForm)
 	}
 	return nil

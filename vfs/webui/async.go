@@ -4,7 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
+
+	"cosafs/vfs/internal/prefer"
 )
 
 // started is the answer to a call that the client does not wait for.
@@ -17,7 +18,7 @@ type started struct {
 func startable[In any](wait func(context.Context, In, *streamer) (any, error), start func(context.Context, In) (string, any, error)) http.Handler {
 	return withBody(func(w http.ResponseWriter, r *http.Request, req In) {
 		out := &streamer{w: w}
-		if !prefersAsync(r.Header) {
+		if !prefer.Of(r.Header).Async {
 			v, err := wait(r.Context(), req, out)
 			out.finish(v, err)
 			return
@@ -31,17 +32,4 @@ func startable[In any](wait func(context.Context, In, *streamer) (any, error), s
 		w.Header().Set("Preference-Applied", "respond-async")
 		writeJSON(w, http.StatusAccepted, started{Job: job})
 	})
-}
-
-// prefersAsync says whether the client asked not to wait (RFC 7240, 4.1).
-func prefersAsync(h http.Header) bool {
-	for _, line := range h.Values("Prefer") {
-		for preference := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(preference, ";")
-			if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
-				return true
-			}
-		}
-	}
-	return false
 }

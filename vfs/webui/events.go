@@ -56,7 +56,7 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent) // which tells a browser not to come back
 		return
 	}
-	job, err := findJob(r.Context(), e.service, r.PathValue("id"))
+	job, err := FindJob(r.Context(), e.service, r.PathValue("id"))
 	if err != nil {
 		writeError(w, err)
 		return

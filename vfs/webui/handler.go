@@ -34,7 +34,7 @@ func jobRoutes(s Service) []route {
 			return orEmpty(jobs), err
 		})),
 		reading("/v1/jobs/{id}", answer(func(r *http.Request) (materialize.JobInfo, error) {
-			return findJob(r.Context(), s, r.PathValue("id"))
+			return FindJob(r.Context(), s, r.PathValue("id"))
 		})),
 		reading("/v1/jobs/{id}/log", logText(s)),
 		reading("/v1/jobs/{id}/events", newEvents(s)),

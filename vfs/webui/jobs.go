@@ -40,8 +40,8 @@ func fromOffset(u *url.URL, offset int) string {
 	return u.EscapedPath() + "?" + v.Encode()
 }
 
-// findJob gives one of the jobs that the service knows.
-func findJob(ctx context.Context, s Service, id string) (materialize.JobInfo, error) {
+// FindJob gives one of the jobs that the service knows; fs.ErrNotExist for another id.
+func FindJob(ctx context.Context, s Service, id string) (materialize.JobInfo, error) {
 	jobs, err := s.Jobs(ctx)
 	if err != nil {
 		return materialize.JobInfo{}, err

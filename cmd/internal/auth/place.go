@@ -4,12 +4,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+
+	"cosafs/vfs/access"
 )
 
 // A place is where a request comes from.
 type place struct {
 	addr    string // for people: an address without a port, or "unix"
-	network string // what one host has: of IPv6 a whole /64
+	network string // see [access.Network]
 	local   bool   // nothing but this machine is between
 }
 
@@ -17,16 +19,12 @@ type place struct {
 // can't read is a remote one.
 func placeOf(r *http.Request) place {
 	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
-		return place{addr: "unix", local: true}
+		return place{addr: access.Unix, local: true}
 	}
 	full, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return place{addr: r.RemoteAddr, network: r.RemoteAddr}
 	}
 	ip := full.Addr().Unmap()
-	p := place{addr: ip.String(), network: ip.String(), local: ip.IsLoopback()}
-	if ip.Is6() {
-		p.network = netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
-	}
-	return p
+	return place{addr: ip.String(), network: access.Network(ip.String()), local: ip.IsLoopback()}
 }

@@ -21,7 +21,7 @@ func (g *Guard) wrap(next http.Handler, everybody access.Role) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := placeOf(r)
 		caller := access.Caller{Addr: from.addr, Role: everybody}
-		if !preflight(r) {
+		if !Preflight(r) {
 			name, refused := g.identify(r, from)
 			if refused == nil && name != "" {
 				caller.Name, caller.Role = name, g.roleOf(name)
@@ -38,9 +38,9 @@ func (g *Guard) wrap(next http.Handler, everybody access.Role) http.Handler {
 	})
 }
 
-// preflight knows what a browser sends before a request to another site
-// (Fetch standard, CORS-preflight request).
-func preflight(r *http.Request) bool {
+// Preflight knows what a browser sends before a request to another site, without a
+// login (Fetch standard, CORS-preflight request).
+func Preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 

@@ -34,10 +34,11 @@ func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(n
 
 // check refuses requests without a login by which a page could reach through its
 // reader's browser: 421 (RFC 9110, 15.5.20). Over TLS the browser has compared
-// the name with the certificate.
+// the name with the certificate, and none comes through a unix socket.
 func (h hosts) check(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if access.Of(r.Context()).Name != "" || r.TLS != nil || overUnix(r) || h.known(r.Host) {
+		caller := access.Of(r.Context())
+		if caller.Name != "" || r.TLS != nil || caller.Addr == access.Unix || h.known(r.Host) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -66,10 +67,4 @@ func nameOf(host string) string {
 		return name
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-}
-
-// overUnix says whether a request came through a unix socket, as no browser's does.
-func overUnix(r *http.Request) bool {
-	at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && at.Network() == "unix"
 }

@@ -3,7 +3,6 @@ package remote
 import (
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -98,16 +97,12 @@ func (l *rates) forget(now time.Time) {
 	}
 }
 
-// keyOf tells clients apart. A host with IPv6 has a whole /64 to come from.
+// keyOf tells clients apart.
 func keyOf(c access.Caller) string {
 	if c.Name != "" {
 		return "name " + c.Name
 	}
-	ip, err := netip.ParseAddr(c.Addr)
-	if err != nil || ip.Is4() || ip.Is4In6() {
-		return c.Addr
-	}
-	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
+	return access.Network(c.Addr)
 }
 
 // retryLater answers with a status and the seconds until a client should come back.

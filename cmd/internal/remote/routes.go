@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"cosafs/cmd/internal/auth"
 	"cosafs/materialize"
 	"cosafs/vfs/access"
 )
@@ -128,18 +129,12 @@ func protected(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		if preflight(r) {
+		if auth.Preflight(r) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// preflight knows what a browser asks before a request of another site (Fetch
-// standard, CORS-preflight request). It comes without a login.
-func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // goHome is where a browser has logged in: it sends the login along with what it

@@ -60,7 +60,7 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 	}
 	info.Version, info.Commit, info.Config = b.Version, b.Commit, b.Config
 	for kind, a := range b.Artifacts {
-		if !a.Local && a.Damage == "" {
+		if w.maker.Again(ctx, b, a) {
 			a.State = w.stateOf(ctx, materialize.Target{Build: ref.ID, Arch: arch, Kind: kind})
 		}
 		info.Artifacts = append(info.Artifacts, a)

@@ -30,7 +30,7 @@ func (s *session) getDir(dir *opened) error {
 	guard(h, "default-src 'none'; style-src 'unsafe-inline'")
 	if strings.Contains(s.r.Header.Get("Accept"), "text/html") {
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		return listing().Execute(s.direct(), page{s.c.prefix + "/" + strings.TrimPrefix(s.name, top), s.name != top, rows(entries)})
+		return listing.Execute(s.direct(), page{s.c.prefix + "/" + strings.TrimPrefix(s.name, top), s.name != top, rows(entries)})
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	return s.listText(rows(entries))
@@ -72,8 +72,7 @@ func (s *session) listText(list []row) error {
 }
 
 // listing is the page of a collection.
-func listing() *template.Template {
-	return template.Must(template.New("listing").Parse(`<!DOCTYPE html>
+var listing = template.Must(template.New("listing").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{.Path}}</title>
 <style>body{font:1rem system-ui;margin:2rem;color-scheme:light dark}td{padding:.1rem 1rem .1rem 0}td:nth-child(2){text-align:right}</style>
@@ -83,4 +82,3 @@ func listing() *template.Template {
 {{else}}<tr><td>Nothing here yet.</td></tr>
 {{end}}</table></body></html>
 `))
-}

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
 
-	"cosafs/materialize"
 	"cosafs/vfs/access"
 )
 
@@ -49,10 +47,10 @@ func (s *session) admit() error {
 		s.answer.Header().Set("Allow", s.allow())
 		return refuse(http.StatusMethodNotAllowed, s.r.Method+" is no method of this collection")
 	}
-	if s.caller.Role < role {
-		return s.needs(role)
+	err := s.caller.Demand(role, s.r.Method)
+	if err != nil {
+		return err
 	}
-	var err error
 	if s.name, err = parseName(s.c.prefix, s.r.URL.Path); err != nil {
 		return err
 	}
@@ -60,17 +58,6 @@ func (s *session) admit() error {
 		return err
 	}
 	return s.admitMethod()
-}
-
-// needs tells a caller that he may not, and whom to ask.
-func (s *session) needs(role access.Role) error {
-	who := s.caller.Name
-	if who == "" {
-		who = "a caller without a login"
-	}
-	return materialize.Fail(materialize.ClassConfig, s.r.Method,
-		fmt.Sprintf("ask whoever serves this for the role: --grant NAME=%s", role),
-		fmt.Errorf("takes the role %s, and %s is %s: %w", role, who, s.caller.Role, fs.ErrPermission))
 }
 
 // admitMethod checks what one method asks for.

@@ -11,7 +11,6 @@ import (
 // What a request may be refused for.
 var (
 	errNoPage  = materialize.Says(fs.ErrNotExist, "there is no such page")
-	errNoJob   = materialize.Says(fs.ErrNotExist, "there is no such job, or it was so long ago that it is forgotten")
 	errForeign = materialize.Says(fs.ErrPermission, "the form came from another site")
 	errReader  = materialize.Fail(materialize.ClassConfig, "start work", "ask somebody with the role builder, or log in as one",
 		materialize.Says(fs.ErrPermission, "this caller may only read"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cosafs/materialize"
+	"cosafs/vfs/webui"
 )
 
 // funcs are what templates format values with.
@@ -31,18 +32,10 @@ func (s *Site) funcs() template.FuncMap {
 
 // human gives bytes as people read them; an unknown size is a dash.
 func human(n int64) string {
-	const unit = 1024
-	switch {
-	case n < 0:
+	if n < 0 {
 		return "–"
-	case n < unit:
-		return fmt.Sprintf("%d B", n)
 	}
-	value, i := float64(n)/unit, 0
-	for ; value >= unit && i < 4; i++ {
-		value /= unit
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[i])
+	return webui.Size(n)
 }
 
 // count gives a number with its thousands apart.
@@ -97,11 +90,7 @@ func percent(fraction float64) int { return int(100 * min(max(fraction, 0), 1)) 
 
 // packageName gives a package as rpm prints it, without an epoch of 0.
 func packageName(p materialize.Package) string {
-	epoch := ""
-	if p.Epoch != "" && p.Epoch != "0" {
-		epoch = p.Epoch + ":"
-	}
-	return p.Name + "-" + epoch + p.Version + "-" + p.Release + "." + p.Arch
+	return p.Name + "-" + p.EVR() + "." + p.Arch
 }
 
 // short gives the beginning of a hash.

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"slices"
 
 	"cosafs/materialize"
 	"cosafs/vfs"
+	"cosafs/vfs/webui"
 )
 
 // How often a page is loaded anew where no script runs, in seconds.
@@ -68,13 +68,9 @@ type jobPage struct {
 
 func (s *Site) jobPage(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	j, ok, err := s.job(ctx, r.PathValue("id"))
-	switch {
-	case err != nil:
+	j, err := webui.FindJob(ctx, s.cfg.Service, r.PathValue("id"))
+	if err != nil {
 		s.refuse(w, r, statusOf(err), err)
-		return
-	case !ok:
-		s.refuse(w, r, http.StatusNotFound, errNoJob)
 		return
 	}
 	p := jobPage{Job: j, Path: targetPath(j.Target), Start: r.URL.Query().Get("download") == "1"}
@@ -98,19 +94,6 @@ func (s *Site) jobPage(w http.ResponseWriter, r *http.Request) {
 	}
 	f.Main = p
 	s.render(w, r, http.StatusOK, "job", f)
-}
-
-// job finds a job that is remembered.
-func (s *Site) job(ctx context.Context, id string) (materialize.JobInfo, bool, error) {
-	jobs, err := s.cfg.Service.Jobs(ctx)
-	if err != nil {
-		return materialize.JobInfo{}, false, err
-	}
-	i := slices.IndexFunc(jobs, func(j materialize.JobInfo) bool { return j.ID == id })
-	if i < 0 {
-		return materialize.JobInfo{}, false, nil
-	}
-	return jobs[i], true, nil
 }
 
 // tail gives the end of a job's log, and whether there is more before it.

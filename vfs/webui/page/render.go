@@ -92,7 +92,7 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, status int, page s
 	if f.Caller.Name == "" {
 		f.Login = s.cfg.Login
 	}
-	f.Builder = f.Caller.Role >= access.Builder
+	f.Builder = mayBuild(r)
 	f.Keeper, f.Version = s.keeper != nil, s.cfg.Version
 	var buf bytes.Buffer
 	if err := s.pages[page].Execute(&buf, f); err != nil {

@@ -1,11 +1,13 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 
 	"cosafs/materialize"
+	"cosafs/vfs/webui"
 )
 
 // waitRefresh is how often a browser asks again for bytes that are being made, in
@@ -31,14 +33,23 @@ func (s *Site) Waiting(w http.ResponseWriter, r *http.Request, path string) {
 		s.cfg.Logger.WarnContext(r.Context(), "plan", "path", path, "err", err)
 	}
 	p.Plan = plan
-	if j, ok, err := s.job(r.Context(), plan.Job); plan.Job != "" && ok && err == nil {
-		p.Job, p.Watch = &j, watchURL(j.ID, path)
-		p.Log, _ = s.tail(r.Context(), j.ID)
+	if plan.Job != "" {
+		s.fillJob(r.Context(), &p, plan.Job)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(waitRefresh))
 	s.render(w, r, http.StatusServiceUnavailable, "waiting", frame{
 		Title: "Building " + path, Section: "builds", Trail: fileTrail(path), Again: waitRefresh, Main: p,
 	})
+}
+
+// fillJob adds the job that is at it, if it is remembered.
+func (s *Site) fillJob(ctx context.Context, p *waitingPage, id string) {
+	j, err := webui.FindJob(ctx, s.cfg.Service, id)
+	if err != nil {
+		return
+	}
+	p.Job, p.Watch = &j, watchURL(j.ID, p.Path)
+	p.Log, _ = s.tail(ctx, j.ID)
 }
 
 // An askPage is shown for bytes that have to be made when a click is to decide.
