@@ -43,8 +43,8 @@ var forms = []form{
 	{"proxmoxve", "-proxmoxve", ".", ".qcow2", false},
 	{"nutanix", "-nutanix", ".", ".qcow2", true},
 	{"digitalocean", "-digitalocean", ".", ".qcow2.gz", true},
-	{"applehv", "-applehv", ".", ".raw.gz", true},
-	{"hyperv", "-hyperv", ".", ".vhdx.zip", true},
+	{"applehv", "-applehv", ".", ".raw", false}, // with .gz in cosa until 2024-12
+	{"hyperv", "-hyperv", ".", ".vhdx", false},  // with .zip in cosa until 2024-12
 	{"vultr", "-vultr", ".", ".raw", false},
 	{"hetzner", "-hetzner", ".", ".raw", false},
 	{"kubevirt", "-kubevirt", ".", ".ociarchive", true},
@@ -59,12 +59,10 @@ var forms = []form{
 // otherForms are names that are read, but not written: those of other eras.
 var otherForms = []form{
 	{kind: "ostree", token: "-ostree", separator: ".", suffix: ".ociarchive"},
-	// Since 2025-05 with osbuild; applehv and hyperv since 2024-12.
+	// Since 2025-05 with osbuild.
 	{kind: "live-iso", token: "-live-iso", separator: ".", suffix: ".iso"},
 	{kind: "live-kernel", token: "-live-kernel", separator: "."},
 	{kind: "digitalocean", token: "-digitalocean", separator: ".", suffix: ".qcow2"},
-	{kind: "applehv", token: "-applehv", separator: ".", suffix: ".raw"},
-	{kind: "hyperv", token: "-hyperv", separator: ".", suffix: ".vhdx"},
 	// gcp images whose gzip layer a store took for a transfer encoding.
 	{kind: "gcp", token: "-gcp", separator: ".", suffix: ".tar"},
 }

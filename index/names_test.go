@@ -33,7 +33,8 @@ func TestFileNames(t *testing.T) {
 		{"azure", "-azure.x86_64.vhd", "azure.vhd", false},
 		{"gcp", "-gcp.x86_64.tar.gz", "gcp.tar.gz", true},
 		{"vmware", "-vmware.x86_64.ova", "vmware.ova", true},
-		{"hyperv", "-hyperv.x86_64.vhdx.zip", "hyperv.vhdx.zip", true},
+		{"hyperv", "-hyperv.x86_64.vhdx", "hyperv.vhdx", false},
+		{"applehv", "-applehv.x86_64.raw", "applehv.raw", false},
 	} {
 		if got, ok := index.FileName(tc.kind, osName, buildID, "x86_64"); !ok || got != prefix+tc.full {
 			t.Errorf("FileName(%s) = %q, %t", tc.kind, got, ok)
@@ -72,8 +73,8 @@ func TestParseFileName(t *testing.T) {
 		{prefix + "-ostree.x86_64.ociarchive", "ostree", ""},
 		{prefix + "-live-iso.x86_64.iso", "live-iso", ""},
 		{prefix + "-live-kernel.x86_64", "live-kernel", ""},
-		{prefix + "-hyperv.x86_64.vhdx", "hyperv", ""},
-		{prefix + "-applehv.x86_64.raw", "applehv", ""},
+		{prefix + "-hyperv.x86_64.vhdx.zip", "hyperv", "zip"}, // both so until 2024-12
+		{prefix + "-applehv.x86_64.raw.gz", "applehv", "gz"},
 		{prefix + "-gcp.x86_64.tar.gz", "gcp", ""}, // its own suffix, not a compression
 		{prefix + "-qemu.qcow2", "qemu", ""},       // before 2019-09-30
 		{prefix + "-installer-kernel", "kernel", ""},

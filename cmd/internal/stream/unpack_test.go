@@ -169,11 +169,11 @@ func TestNoXZ(t *testing.T) {
 // What is compressed by nature has no uncompressed twin.
 func TestCompressedByNature(t *testing.T) {
 	w := newWorld(t)
-	w.build("1.0", x86, image{kind: "gcp", data: random(1, 1000)}, image{kind: "applehv", data: random(2, 1000)})
+	w.build("1.0", x86, image{kind: "gcp", data: random(1, 1000)}, image{kind: "digitalocean", data: random(2, 1000)})
 	tr := open(t, w.Store)
 	tr.sync()
 	tr.want("1.0/x86_64/gcp.tar.gz", random(1, 1000))
-	for _, name := range []string{"gcp.tar", "applehv.raw"} {
+	for _, name := range []string{"gcp.tar", "digitalocean.qcow2"} {
 		if _, err := tr.openFile("1.0/x86_64/" + name); err == nil {
 			t.Errorf("%s resolves", name)
 		}
