@@ -148,3 +148,13 @@ func TestVHDSize(t *testing.T) {
 		}
 	}
 }
+
+// Data at the disk's end and the footer after it are one extent.
+func TestVHDNextAtTheEnd(t *testing.T) {
+	data := view.Extent{Start: 4096, End: 1 << 20}
+	im := openVHD(t, disk{1 << 20, []view.Extent{data}}, view.VHDOptions{})
+	checkNext(t, im)
+	if e, ok := im.Next(0); !ok || e != (view.Extent{Start: 4096, End: 1<<20 + 512}) {
+		t.Errorf("Next(0) = %v, %v", e, ok)
+	}
+}
