@@ -103,7 +103,11 @@ func growMBR(mbr []byte, sectors int64) []byte {
 	copy(entry[1:], []byte{0, 2, 0, 0xee}) // CHS of sector 1, type
 	copy(entry[5:], chs(sectors-1))
 	binary.LittleEndian.PutUint32(entry[8:], 1)
-	binary.LittleEndian.PutUint32(entry[12:], uint32(min(sectors-1, math.MaxUint32)))
+	length := uint32(math.MaxUint32)
+	if sectors < math.MaxUint32 { // sgdisk says "more" one sector early
+		length = uint32(sectors - 1)
+	}
+	binary.LittleEndian.PutUint32(entry[12:], length)
 	entry[64], entry[65] = 0x55, 0xaa
 	return grown
 }
