@@ -224,6 +224,28 @@ func TestGrowGPTRefusesNonsense(t *testing.T) {
 	refused(t, "a disk that was cut", disk[:len(disk)-512], 1<<20, 512)
 }
 
+// A sound backup of another table says that one of the two is out of date.
+func TestGrowGPTRefusesAnotherBackup(t *testing.T) {
+	good := small(512)
+	for name, change := range map[string]func(backup []byte){
+		"another primary's place": func(b []byte) { b[32] = 2 },
+		"another first usable":    func(b []byte) { b[40]++ },
+		"another last usable":     func(b []byte) { b[48]-- },
+		"another disk":            func(b []byte) { b[56]++ },
+	} {
+		disk := good.disk()
+		backup := disk[len(disk)-512:]
+		change(backup)
+		seal(backup)
+		refused(t, name, disk, 1<<20, 512)
+	}
+	other := good
+	other.partitions = [][2]int{{40, 41}}
+	disk, from := good.disk(), (good.last()+1)*512
+	copy(disk[from:], other.disk()[from:])
+	refused(t, "other partitions", disk, 1<<20, 512)
+}
+
 // Tools such as sfdisk keep much room at the start and little at the end. sgdisk -e
 // makes both alike, for which a disk that grows by little has no room.
 func TestGrowGPTTooLittle(t *testing.T) {
@@ -236,6 +258,8 @@ func TestGrowGPTTooLittle(t *testing.T) {
 	if _, err := view.GrowGPT(view.Bytes(disk), int64(len(disk))+66*512, 512); err != nil {
 		t.Errorf("by 66 sectors: %v", err)
 	}
+	lopsided.partitions = nil
+	refused(t, "no partitions, the last usable sector before the first", lopsided.disk(), int64(len(disk)), 512)
 }
 
 func refused(t *testing.T, name string, disk []byte, size int64, sector int) {
