@@ -2,112 +2,176 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"cosafs/vfs/webui"
+	"cosafs/cmd/internal/daemon"
+	"cosafs/cmd/internal/qemu"
+	"cosafs/cmd/internal/workdir"
 )
-
-// qemuGrace is how long qemu has to end after SIGTERM before it is killed.
-const qemuGrace = 5 * time.Second
 
 // runOptions are cosafs run's.
 type runOptions struct {
-	image    string // path of the image, or of the tree; "" = of build
-	build    string
-	firmware string
-	memory   int // MiB
-	cpus     int
-	ignition string
+	image   string // kind, path of a file or of the tree, URL
+	build   string
+	kargs   []string
+	machine qemu.Machine
 }
 
 func (p *program) runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
 		Usage:     "boot an image, with its console here",
-		ArgsUsage: "[IMAGE|PATH]",
-		Description: "IMAGE is a .qcow2 or .raw file, PATH one of the tree; without one it is the qemu image of\n" +
-			"the newest build, which is made if it isn't there. What the machine writes is thrown away\n" +
-			"at its end. Ctrl-A X ends it.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "build", Aliases: []string{"b"}, Value: "latest", Usage: "`BUILD` whose image is booted"},
-			&cli.StringFlag{Name: "qemu-image", Usage: "the `IMAGE` as an option, which is cosa's spelling"},
-			&cli.StringFlag{Name: "firmware", Aliases: []string{"qemu-firmware"}, Value: "bios", Usage: "boot with `FIRMWARE`: bios or uefi"},
-			&cli.IntFlag{Name: "memory", Aliases: []string{"m"}, Value: 1024, Usage: "memory in `MIB`"},
-			&cli.IntFlag{Name: "cpus", Value: 2, Usage: "`N` processors"},
-			&cli.StringFlag{Name: "ignition", Aliases: []string{"i"}, Usage: "Ignition configuration `FILE`"},
-		},
+		ArgsUsage: "[KIND|PATH|URL]",
+		Description: "KIND is an artifact of the build, such as azure, which is made if it isn't there; live-kernel\n" +
+			"boots with initramfs and rootfs, as from the network. PATH is an image, also of a mount, packed\n" +
+			"or in an OVA; of a URL the parts are read that the machine reads. Without one it is the qemu\n" +
+			"image. What the machine writes is thrown away at its end. Ctrl-A X ends it.",
+		Flags: runFlags(),
 		Action: func(c *cli.Context) error {
-			if err := wantArgs(c, 0, 1); err != nil {
+			o, err := p.runOptions(c)
+			if err != nil {
 				return err
-			}
-			o := runOptions{
-				image: c.String("qemu-image"), build: c.String("build"), firmware: c.String("firmware"),
-				memory: c.Int("memory"), cpus: c.Int("cpus"), ignition: c.String("ignition"),
-			}
-			if arg := c.Args().First(); arg != "" {
-				o.image = arg
-			}
-			if o.firmware != "bios" && o.firmware != "uefi" {
-				return usagef("run", "run: unknown firmware %q", o.firmware)
 			}
 			return p.run(c.Context, o)
 		},
 	}
 }
 
-// run boots the image and returns when the machine ends.
-func (p *program) run(ctx context.Context, o runOptions) error {
-	image, err := p.findImage(ctx, o)
-	if err != nil {
-		return err
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "build", Aliases: []string{"b"}, Value: "latest", Usage: "`BUILD` whose image is booted"},
+		&cli.StringFlag{Name: "qemu-image", Usage: "the `IMAGE` as an option, which is cosa's spelling"},
+		&cli.StringFlag{Name: "firmware", Aliases: []string{"qemu-firmware"}, Usage: "boot with `FIRMWARE`: bios or uefi", DefaultText: "bios, uefi on aarch64"},
+		&cli.IntFlag{Name: "memory", Aliases: []string{"m"}, Usage: "memory in `MIB`", DefaultText: "1024, 2048 on aarch64, 4096 for live images"},
+		&cli.IntFlag{Name: "cpus", Value: 2, Usage: "`N` processors"},
+		&cli.StringFlag{Name: "ignition", Aliases: []string{"i"}, Usage: "Ignition configuration `FILE`; systems of platform qemu take it"},
+		&cli.GenericFlag{Name: "kargs", Value: &repeated{}, Usage: "`ARGUMENTS` of the kernel, of live-kernel only; may be given again"},
+		&cli.IntFlag{Name: "ssh-port", Usage: "`PORT` of 127.0.0.1 leads to the machine's ssh; 0 is a free one, which is told", DefaultText: "none"},
+		&cli.StringFlag{Name: "console", Usage: "the serial console is written to `FILE`, not here"},
+		&cli.BoolFlag{Name: "no-reboot", Usage: "a reboot ends the machine"},
+		&cli.GenericFlag{Name: "qemu-arg", Value: &repeated{}, Usage: "one more `ARGUMENT` of qemu, as it is; may be given again"},
 	}
-	m := machine{
-		arch: p.arch(), image: image, firmware: o.firmware, memory: o.memory, cpus: o.cpus,
-		ignition: o.ignition, kvm: p.useKVM(),
-	}
-	args, err := m.args()
-	if err != nil {
-		return fmt.Errorf("run %s: %w", image, err)
-	}
-	p.talk("Booting %s (%s). Ctrl-A X ends it.", image, m.accel())
-	return p.qemu(ctx, m.program(), args)
 }
 
-// findImage gives the path of the image to boot: a file of this machine as it
-// is, a path of the tree made real.
-func (p *program) findImage(ctx context.Context, o runOptions) (string, error) {
-	if info, err := os.Stat(o.image); err == nil && info.Mode().IsRegular() {
-		return filepath.Abs(o.image)
+// repeated are the values of an option that may be given again, and hold commas.
+type repeated []string
+
+// Set implements [cli.Generic].
+func (w *repeated) Set(value string) error {
+	*w = append(*w, value)
+	return nil
+}
+
+// String implements [cli.Generic].
+func (w *repeated) String() string { return strings.Join(*w, " ") }
+
+// runOptions reads the command line.
+func (p *program) runOptions(c *cli.Context) (o runOptions, err error) {
+	if err := wantArgs(c, 0, 1); err != nil {
+		return o, err
 	}
-	path := o.image
-	if path == "" {
-		path = o.build + "/" + p.arch() + "/qemu.qcow2"
+	o = runOptions{image: c.String("qemu-image"), build: c.String("build"), kargs: strings.Fields(givenAll(c, "kargs").String())}
+	if arg := c.Args().First(); arg != "" {
+		o.image = arg
 	}
-	var real string
-	err := p.service(ctx, func(s webui.Service) error {
-		res, err := p.materialise(ctx, s, path)
-		real = res.Path
+	o.machine = qemu.Machine{
+		Arch: p.arch(), Firmware: c.String("firmware"), Memory: c.Int("memory"), CPUs: c.Int("cpus"),
+		Ignition: c.String("ignition"), Console: c.String("console"), NoReboot: c.Bool("no-reboot"),
+		Extra: *givenAll(c, "qemu-arg"), TempDir: p.tempDir(),
+	}
+	if f := o.machine.Firmware; f != "" && f != qemu.BIOS && f != qemu.UEFI {
+		return o, usagef("run", "run: unknown firmware %q", f)
+	}
+	if o.machine.Memory < 0 || o.machine.CPUs < 1 {
+		return o, usagef("run", "run: a machine has memory and a processor at least")
+	}
+	if c.IsSet("ssh-port") {
+		o.machine.SSHPort, err = port(c.Context, c.Int("ssh-port"))
+	}
+	return o, err
+}
+
+// givenAll gives the values of an option.
+func givenAll(c *cli.Context, name string) *repeated {
+	if w, ok := c.Generic(name).(*repeated); ok {
+		return w
+	}
+	return &repeated{}
+}
+
+// port gives n, or a free port for 0: it may be taken before qemu has it, which
+// then says so.
+func port(ctx context.Context, n int) (int, error) {
+	if n < 0 || n > 65535 {
+		return 0, usagef("run", "run: --ssh-port %d is no port", n)
+	}
+	if n != 0 {
+		return n, nil
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }() // nobody came
+	if addr, ok := l.Addr().(*net.TCPAddr); ok {
+		return addr.Port, nil
+	}
+	return 0, fmt.Errorf("find a free port: %s: %w", l.Addr(), fs.ErrInvalid)
+}
+
+// tempDir is the build directory's, which has room for images; "" where there
+// is none.
+func (p *program) tempDir() string {
+	dir := filepath.Join(p.cfg.Workdir, "tmp")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
+}
+
+// run boots the image and returns when the machine ends.
+func (p *program) run(ctx context.Context, o runOptions) (err error) {
+	media, err := p.media(ctx, o)
+	if err != nil {
 		return err
-	})
-	return real, err
+	}
+	defer func() { err = errors.Join(err, media.Close()) }()
+	m := o.machine
+	m.KVM = p.useKVM()
+	if m.Ignition != "" && !strings.Contains(filepath.Base(media.Name), "qemu") && !isLive(o.image) {
+		p.talk("note: Ignition takes %s if the image's platform is qemu", m.Ignition)
+	}
+	if m.SSHPort != 0 {
+		p.talk("ssh -p %d core@127.0.0.1", m.SSHPort)
+	}
+	p.talk("Booting %s (%s). %s", media.Name, m.Accel(), howToEnd(m))
+	return m.Run(ctx, media, qemu.Streams{In: p.stdin, Out: p.stdout, Err: p.stderr, Env: p.environ()})
+}
+
+// howToEnd says what a person presses.
+func howToEnd(m qemu.Machine) string {
+	if m.Console != "" {
+		return "Ctrl-C ends it."
+	}
+	return "Ctrl-A X ends it."
 }
 
 // useKVM says whether KVM is used. A /dev/kvm may open and yet hang every real
 // kernel, so auto uses it only where the appliance has proven it since the
-// machine was started.
+// computer was started.
 func (p *program) useKVM() bool {
 	switch {
 	case p.cfg.KVM == "on":
 		return true
-	case p.cfg.KVM == "off" || p.getenv("COSA_NO_KVM") != "":
+	case p.cfg.KVM == "off" || p.getenv("COSA_NO_KVM") != "" || p.arch() != workdir.Basearch():
 		return false
 	}
 	works, known := kvmProof(p.cfg.Workdir)
@@ -117,22 +181,9 @@ func (p *program) useKVM() bool {
 	return works
 }
 
-// qemu runs the machine with its console on our streams. It has no file that
-// outlives it: qemu deletes its overlay's name as soon as it is open.
-func (p *program) qemu(ctx context.Context, program string, args []string) error {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, p.stdout, p.stderr
-	cmd.Env = p.environ()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = qemuGrace
-	err := cmd.Run()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return hintf(fmt.Errorf("run: %s: %w", program, err), "cosafs doctor says what is missing; %s", aptHint("qemu-system-x86"))
-	}
-	return nil
+// kvmProof asks what the build directory's appliance has found out.
+func kvmProof(workdir string) (works, known bool) {
+	return qemu.KVMProof(filepath.Join(daemon.StateDir(workdir), "appliance"))
 }
 
 // aptHint is the command that installs packages.
