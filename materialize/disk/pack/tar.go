@@ -84,8 +84,12 @@ func checkMember(name string, modified time.Time) error {
 	if name == "" || len(name) > nameField.size {
 		return fmt.Errorf("a name has 1 to %d bytes: %w", nameField.size, fs.ErrInvalid)
 	}
+	return checkTime(modified)
+}
+
+func checkTime(modified time.Time) error {
 	if modified.Unix() < 0 {
-		return fmt.Errorf("time %v: %w", modified, fs.ErrInvalid)
+		return fmt.Errorf("time %v is before 1970: %w", modified, fs.ErrInvalid)
 	}
 	return nil
 }

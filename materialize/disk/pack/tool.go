@@ -46,21 +46,21 @@ func (l tool) run(ctx context.Context, t *materialize.Task, args ...string) erro
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case out.err != nil: // and then the tool's is that its pipe broke
-		return l.failure(out.err)
+		return failure(l.op, out.err)
 	case err != nil:
-		return l.failure(fmt.Errorf("%s: %w: %s", l.name, err, bytes.TrimSpace(said.Bytes())))
+		return failure(l.op, fmt.Errorf("%s: %w: %s", l.name, err, bytes.TrimSpace(said.Bytes())))
 	}
 	return nil
 }
 
 // failure gives err the class of a full disk if it is one; programs only print the
 // reason.
-func (l tool) failure(err error) error {
+func failure(op string, err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) ||
 		bytes.Contains([]byte(err.Error()), []byte(unix.ENOSPC.Error())) {
-		return materialize.Fail(materialize.ClassSpace, l.op, "free space where the build directory lies", err)
+		return materialize.Fail(materialize.ClassSpace, op, "free space where the build directory lies", err)
 	}
-	return fmt.Errorf("%s: %w", l.op, err)
+	return fmt.Errorf("%s: %w", op, err)
 }
 
 // A remembering writer keeps its error: [exec.Cmd.Run] gives that of the program,
