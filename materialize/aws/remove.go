@@ -45,10 +45,18 @@ func (u *Uploader) remove(ctx context.Context, r *region) error {
 		gone[sdk.ToString(s.SnapshotId)] = true
 	}
 	for id := range gone {
-		_, err := r.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: &id})
-		if err != nil && code(err) != "InvalidSnapshot.NotFound" {
-			return fmt.Errorf("delete %s: %w", id, err)
+		if err := drop(ctx, r, id); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// drop deletes a snapshot; it may be gone already.
+func drop(ctx context.Context, r *region, id string) error {
+	_, err := r.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: &id})
+	if err != nil && code(err) != "InvalidSnapshot.NotFound" {
+		return fmt.Errorf("delete %s: %w", id, err)
 	}
 	return nil
 }

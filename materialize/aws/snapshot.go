@@ -93,6 +93,11 @@ func (u *Uploader) start(ctx context.Context, r *region, size int64) (id, state 
 		if err != nil || state == snapshotPending || state == snapshotCompleted {
 			return id, state, err
 		}
+		if state != snapshotGone {
+			if err := drop(ctx, r, id); err != nil {
+				return "", "", err
+			}
+		}
 		next = token(next, id)
 	}
 	return "", "", fmt.Errorf("snapshot %s is %s, as %d before it: %w", id, state, startLimit-1, errState)
