@@ -52,14 +52,14 @@ func compress(t *testing.T, b []byte, kind string, o pack.CompressOptions) []byt
 // data of which the end refers to the start of a chunk before.
 func inputs() map[string][]byte {
 	r := rand.New(rand.NewPCG(1, 5))
-	noise := randomBytes(r, 3<<20)
+	noise := randomBytes(r, 2<<20+7)
 	return map[string][]byte{
 		"empty":  nil,
 		"byte":   {1},
 		"chunk":  noise[:1<<20],
 		"chunks": noise[:2<<20],
-		"odd":    noise[:2<<20+7],
-		"frames": append(append(bytes.Clone(noise), make([]byte, 32<<20)...), noise...),
+		"odd":    noise,
+		"frames": append(append(bytes.Clone(noise), make([]byte, 16<<20)...), noise...),
 	}
 }
 

@@ -1,0 +1,131 @@
+package pack_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"cosafs/materialize"
+	"cosafs/materialize/disk/pack"
+	"cosafs/test/need"
+)
+
+// A converter is VHDX or CompressedQCOW2.
+type converter func(ctx context.Context, t *materialize.Task, disk, out string) error
+
+func converters() map[string]converter {
+	return map[string]converter{"vhdx": pack.VHDX, "qcow2": pack.CompressedQCOW2}
+}
+
+func TestQemuImgKeepsTheDisk(t *testing.T) {
+	need.Tool(t, "qemu-img")
+	path, im := sparse(t, rand.New(rand.NewPCG(1, 8)), 64<<20, 30)
+	for name, convert := range converters() {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			if err := convert(t.Context(), &materialize.Task{}, path, out); err != nil {
+				t.Fatal(err)
+			}
+			do(t, "", nil, "qemu-img", "check", "-f", name, out)
+			do(t, "", nil, "qemu-img", "compare", "-f", "raw", "-F", name, path, out)
+			var info struct {
+				Format string
+				Size   int64 `json:"virtual-size"`
+			}
+			if err := json.Unmarshal(do(t, "", nil, "qemu-img", "info", "--output=json", out), &info); err != nil {
+				t.Fatal(err)
+			}
+			if info.Format != name || info.Size != im.Size() {
+				t.Errorf("%+v", info)
+			}
+		})
+	}
+}
+
+// Clusters are compressed, and the file is the same each time.
+func TestCompressedQCOW2(t *testing.T) {
+	need.Tool(t, "qemu-img")
+	r := rand.New(rand.NewPCG(2, 8))
+	dir := t.TempDir()
+	b := randomBytes(r, 8<<20)
+	if err := os.WriteFile(dir+"/disk", b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var outs [2][]byte
+	for i := range outs {
+		if err := pack.CompressedQCOW2(t.Context(), &materialize.Task{}, dir+"/disk", dir+"/out"); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if outs[i], err = os.ReadFile(dir + "/out"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(outs[0]) > len(b)*3/4 {
+		t.Errorf("%d bytes took %d", len(b), len(outs[0]))
+	}
+	if !bytes.Equal(outs[0], outs[1]) {
+		t.Error("the second differs from the first")
+	}
+}
+
+// After an error nothing is left of the output.
+func TestQemuImgFails(t *testing.T) {
+	need.Tool(t, "qemu-img")
+	path, _ := sparse(t, rand.New(rand.NewPCG(3, 8)), 1<<20, 3)
+	for name, convert := range converters() {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			out := filepath.Join(t.TempDir(), "out")
+			err := convert(t.Context(), &materialize.Task{Log: &log}, path+".none", out)
+			if err == nil || log.Len() == 0 {
+				t.Errorf("no disk: %v, log %q", err, log.String())
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errBroken)
+			if err := convert(ctx, &materialize.Task{}, path, out); !errors.Is(err, errBroken) {
+				t.Errorf("cancelled: %v", err)
+			}
+			t.Setenv("PATH", t.TempDir())
+			err = convert(t.Context(), &materialize.Task{}, path, out)
+			if class, hint := materialize.ClassOf(err); class != materialize.ClassTool || hint != "apt-get install qemu-utils" {
+				t.Errorf("no qemu-img: %v: class %s, hint %q", err, class, hint)
+			}
+			if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the output is left: %v", err)
+			}
+		})
+	}
+}
+
+// A qemu-img that runs is ended with the ctx: a program that stands for it says that it
+// has begun, and then waits for its end.
+func TestQemuImgEndsWithItsContext(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nfor last; do :; done\necho half >\"$last\"\necho begun >\"$BEGUN\"\nexec sleep 600\n"
+	if err := os.WriteFile(dir+"/qemu-img", []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("BEGUN", dir+"/begun")
+	do(t, dir, nil, "mkfifo", "begun")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- pack.VHDX(ctx, &materialize.Task{}, "/dev/null", dir+"/out") }()
+	if _, err := os.ReadFile(dir + "/begun"); err != nil { // blocks until it's written
+		t.Fatal(err)
+	}
+	cancel(errBroken)
+	if err := <-done; !errors.Is(err, errBroken) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir + "/out"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("half an output is left: %v", err)
+	}
+}
