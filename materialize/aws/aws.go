@@ -143,7 +143,7 @@ func (u *Uploader) publish(ctx context.Context, t *materialize.Task, snapshot sn
 	first := u.region(u.c.Regions[0])
 	if u.c.Force {
 		if err := u.removeAll(ctx, t); err != nil {
-			return nil, u.failure("remove what has the name", err)
+			return nil, u.failure(ctx, "remove what has the name", err)
 		}
 	}
 	ami, err := u.adopt(ctx, first)
@@ -151,14 +151,14 @@ func (u *Uploader) publish(ctx context.Context, t *materialize.Task, snapshot sn
 		ami, err = u.make(ctx, first, snapshot, t)
 	}
 	if err != nil {
-		return nil, u.failure("region "+first.name, err)
+		return nil, u.failure(ctx, "region "+first.name, err)
 	}
 	t.Phase("share "+ami.HVM, uploadShare)
 	if err := u.share(ctx, first, *ami); err != nil {
-		return []AMI{*ami}, u.failure("region "+first.name, err)
+		return []AMI{*ami}, u.failure(ctx, "region "+first.name, err)
 	}
 	copies, err := u.copies(ctx, *ami, t.Part(uploadShare, 1))
-	return append([]AMI{*ami}, copies...), u.failure("copy to other regions", err)
+	return append([]AMI{*ami}, copies...), u.failure(ctx, "copy to other regions", err)
 }
 
 // make makes the AMI with its snapshot.

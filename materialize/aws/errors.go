@@ -34,7 +34,7 @@ var hints = []struct {
 	class materialize.Class
 	hint  string
 }{
-	{"UnauthorizedOperation", materialize.ClassConfig, "ask for the permission that the message names; see doc of EC2 and EBS direct API actions"},
+	{"UnauthorizedOperation", materialize.ClassConfig, "ask for the permission of the call that the message names"},
 	{"AccessDenied", materialize.ClassConfig, "ask for the permissions ebs:StartSnapshot, ebs:PutSnapshotBlock and ebs:CompleteSnapshot"},
 	{"AuthFailure", materialize.ClassConfig, "check the credentials (aws sts get-caller-identity) and that the region is enabled"},
 	{"InvalidClientTokenId", materialize.ClassConfig, "check the credentials: aws sts get-caller-identity"},
@@ -55,13 +55,16 @@ var hints = []struct {
 // again is the hint for what may well work the next time.
 const again = "run the same command again: it goes on where it stopped"
 
-// failure gives err, nil for nil, its class and hint. Who cancelled needs no hint.
-func (u *Uploader) failure(op string, err error) error {
+// failure gives err, nil for nil, its class and hint. Who cancelled needs no hint, and
+// gets the ctx's cause.
+func (u *Uploader) failure(ctx context.Context, op string, err error) error {
 	var known *materialize.Failure
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known), errors.Is(err, context.Canceled):
+	case ctx.Err() != nil:
+		return fmt.Errorf("aws upload of %s: %s: %w", u.c.Name, op, context.Cause(ctx))
+	case errors.As(err, &known):
 		return fmt.Errorf("aws upload of %s: %s: %w", u.c.Name, op, err)
 	}
 	class, hint := classify(err)

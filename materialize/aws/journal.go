@@ -35,7 +35,7 @@ func openJournal(dir, snapshot string) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, snapshot+".blocks"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(journalPath(dir, snapshot), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
@@ -48,6 +48,16 @@ func openJournal(dir, snapshot string) (*journal, error) {
 		return nil, errors.Join(fmt.Errorf("journal: %w", err), f.Close())
 	}
 	return j, nil
+}
+
+// journalPath is where the journal of a snapshot lies.
+func journalPath(dir, snapshot string) string { return filepath.Join(dir, snapshot+".blocks") }
+
+// forgetJournal removes the journal of a snapshot that came to nothing, if there is one.
+func forgetJournal(dir, snapshot string) {
+	if dir != "" {
+		_ = os.Remove(journalPath(dir, snapshot)) // at worst a small file stays
+	}
 }
 
 // readJournal reads the lines that are whole.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -57,6 +58,9 @@ func TestCancelledUploadGoesOn(t *testing.T) {
 			for _, ami := range amis {
 				s, _ := one(t, cloud, ami)
 				sameBytes(t, s, im)
+			}
+			if left, err := filepath.Glob(filepath.Join(c.State, "*.blocks")); tt.state && (err != nil || len(left) > 0) {
+				t.Errorf("journals that stay: %v, %v", left, err)
 			}
 			if puts := cloud.Count("PutSnapshotBlock"); puts > tt.maxPuts {
 				t.Errorf("%d puts, want at most %d", puts, tt.maxPuts)
@@ -223,4 +227,27 @@ func TestImport(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestImportWhoseAnswerIsLostIsOne(t *testing.T) {
+	cloud := awstest.New()
+	cloud.Fault = func(call awstest.Call) awstest.Fault {
+		if call.Action == "ImportSnapshot" && call.N <= 2 {
+			return awstest.Cut
+		}
+		return awstest.None
+	}
+	u, err := aws.New(serve(t, cloud), config("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := aws.Object{Bucket: "b", Key: "k.vmdk", Put: func(context.Context) error { return nil }}
+	amis, err := u.Import(t.Context(), object, &materialize.Task{Log: t.Output()})
+	if err != nil || cloud.Count("ImportSnapshot") != 3 {
+		t.Fatalf("%v, %v after %d calls", amis, err, cloud.Count("ImportSnapshot"))
+	}
+	if n := cloud.Imports("us-east-1"); n != 1 {
+		t.Errorf("%d imports, want 1", n)
+	}
+	one(t, cloud, amis[0])
 }

@@ -98,6 +98,7 @@ func (u *Uploader) start(ctx context.Context, r *region, size int64) (id, state 
 				return "", "", err
 			}
 		}
+		forgetJournal(u.c.State, id)
 		next = token(next, id)
 	}
 	return "", "", fmt.Errorf("snapshot %s is %s, as %d before it: %w", id, state, startLimit-1, errState)

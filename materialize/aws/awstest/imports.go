@@ -6,6 +6,13 @@ type importTask struct {
 	looks                     int
 }
 
+// Imports says how many imports a region has had.
+func (c *Cloud) Imports(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.region(name).imports)
+}
+
 // importItem is an import in an answer.
 type importItem struct {
 	ID          string       `xml:"importTaskId"`
