@@ -83,11 +83,12 @@ func (m *Machine) base(media *Media) []string {
 		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:22", m.SSHPort)
 	}
 	args := []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-serial", m.serial(),
+		"-nodefaults", "-no-user-config", "-display", "none",
 		"-m", strconv.Itoa(m.memory(media)), "-smp", strconv.Itoa(cmp.Or(m.CPUs, 2)),
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0",
 		"-netdev", network, "-device", "virtio-net-pci,netdev=net0",
 	}
+	args = append(args, m.serial()...)
 	if m.NoReboot {
 		args = append(args, "-no-reboot")
 	}
@@ -96,11 +97,11 @@ func (m *Machine) base(media *Media) []string {
 
 // serial is where the console leads. On a terminal Ctrl-A X ends the machine and
 // Ctrl-C reaches it.
-func (m *Machine) serial() string {
+func (m *Machine) serial() []string {
 	if m.Console != "" {
-		return "file:" + escape(m.Console)
+		return []string{"-chardev", "file,id=console,path=" + escape(m.Console), "-serial", "chardev:console"}
 	}
-	return "mon:stdio"
+	return []string{"-serial", "mon:stdio"}
 }
 
 // memory follows cosa run (mantle's kola qemuexec: 1024 MiB, 2048 on other

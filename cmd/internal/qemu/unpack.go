@@ -88,7 +88,7 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := io.ReadFull(from, buf)
+		n, err := fill(from, buf)
 		if n > 0 && !bytes.Equal(buf[:n], zeros[:n]) {
 			if _, err := to.WriteAt(buf[:n], at); err != nil {
 				return err
@@ -96,10 +96,21 @@ func copySparse(ctx context.Context, to *os.File, from io.Reader) error {
 		}
 		at += int64(n)
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF):
 			return to.Truncate(at)
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// fill reads until buf is full or r fails. It is not io.ReadFull, whose error for
+// an end within buf is that of streams which were cut off.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var more int
+		more, err = r.Read(buf[n:])
+		n += more
+	}
+	return n, err
 }
