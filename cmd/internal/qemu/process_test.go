@@ -88,7 +88,7 @@ func TestKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait()                                                    // it was killed
 	if rest, err := io.ReadAll(lines); err != nil || len(rest) != 0 { // ends when nobody has the pipe any more
 		t.Errorf("it says %q (%v)", rest, err)
 	}

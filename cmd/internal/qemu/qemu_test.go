@@ -181,6 +181,32 @@ gzip -k disk.qcow2 disk.ova; xz -k packed.raw; zstd -q packed.raw`
 	}
 }
 
+// iso is a CD whose boot image is the disk's boot sector (ECMA-119; El Torito,
+// no emulation).
+func iso() []byte {
+	const sector = 2048
+	d := make([]byte, 32*sector)
+	copy(d[16*sector:], "\x01CD001\x01") // primary volume descriptor
+	copy(d[17*sector:], "\x00CD001\x01EL TORITO SPECIFICATION")
+	d[17*sector+0x47] = 19                       // where the boot catalogue is
+	copy(d[18*sector:], "\xffCD001\x01")         // the descriptors end
+	copy(d[19*sector:], "\x01")                  // validation entry: for x86
+	copy(d[19*sector+0x1c:], "\xaa\x55\x55\xaa") // its checksum and key
+	copy(d[19*sector+32:], "\x88")               // default entry: bootable, no emulation
+	d[19*sector+32+6], d[19*sector+32+8] = 4, 20 // sectors of 512 bytes to load, and from where
+	copy(d[20*sector:], disk()[:512])
+	return d
+}
+
+func TestISO(t *testing.T) {
+	need.Tool(t, "qemu-system-x86_64")
+	m := machine(t)
+	out, err := boot(t.Context(), t, m, write(t, "live.iso", iso()), nil)
+	if want := strings.Replace(boots, "W", "E", 1); err != nil || !strings.Contains(out, want) { // there is no disk to write to
+		t.Errorf("the machine printed %q and ended with %v", out, err)
+	}
+}
+
 // UEFI finds nothing to boot here, and goes on looking until ctx ends.
 func TestUEFIInterrupted(t *testing.T) {
 	need.Tool(t, "qemu-system-x86_64", "ovmf")
