@@ -1,6 +1,9 @@
 package materialize
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // A DiskRequest says which disk to write.
 type DiskRequest struct {
@@ -33,6 +36,14 @@ type Extent struct {
 	Length int64 `json:"length"`
 }
 
+// A View is a file that is computed as it is read. Its bytes never change. It is
+// safe for concurrent use; Close is called once.
+type View interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64 // bytes
+}
+
 // A DiskWriter writes base disks and makes artifacts of them.
 type DiskWriter interface {
 	// RenderImage reads image.yaml with its includes and gives image.json:
@@ -47,6 +58,12 @@ type DiskWriter interface {
 	Write(ctx context.Context, req DiskRequest, t *Task) (BaseDisk, error)
 	// Kinds lists the artifact kinds that Make can make, such as metal and qemu.
 	Kinds() []string
+	// Views lists the kinds whose files are computed from the base disk as they are
+	// read and stored only on demand: those of Kinds that nobody needs as files.
+	Views() []string
+	// View gives the file of a kind, which Make would write, without writing it. The
+	// base disk must stay until it is closed.
+	View(base BaseDisk, kind string, imageJSON []byte) (View, error)
 	// Make writes the artifact of the kind to out from the base disk.
 	Make(ctx context.Context, base BaseDisk, kind string, imageJSON []byte, out string, t *Task) error
 }

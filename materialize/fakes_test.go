@@ -1,6 +1,7 @@
 package materialize_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -214,7 +215,21 @@ func (d *fakeDisks) RenderImage(context.Context) ([]byte, error) {
 }
 
 func (d *fakeDisks) Tool() string    { return "fake-1" }
-func (d *fakeDisks) Kinds() []string { return []string{"metal", "metal4k", "qemu"} }
+func (d *fakeDisks) Kinds() []string { return []string{"azure", "metal", "metal4k", "qemu"} }
+func (d *fakeDisks) Views() []string { return []string{"azure"} }
+
+func (d *fakeDisks) View(base BaseDisk, kind string, _ []byte) (View, error) {
+	b, err := os.ReadFile(base.Path)
+	if err != nil {
+		return nil, err
+	}
+	return fakeView{bytes.NewReader(append([]byte(kind+" "), b...))}, nil
+}
+
+// fakeView is a view that has its bytes.
+type fakeView struct{ *bytes.Reader }
+
+func (fakeView) Close() error { return nil }
 
 func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk, error) {
 	d.mu.Lock()

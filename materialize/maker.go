@@ -34,6 +34,7 @@ type Maker struct {
 
 	inputs inputsMemo
 	images sync.Map // commit -> its image.json, which never changes
+	sizes  sync.Map // hash of base disk and kind -> size of the view, which never changes
 }
 
 // Make makes the target's bytes exist in the build directory and says where.
@@ -49,6 +50,18 @@ func (m *Maker) Make(ctx context.Context, t Target) (Result, error) {
 // makeNext makes the build that the configuration gives now, if it is not made
 // yet, and then the artifact of it.
 func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
+	built, err := m.buildNext(ctx, t)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := m.makeArtifact(ctx, Target{Build: built.Build, Arch: t.Arch, Kind: t.Kind})
+	r.New = built.New
+	return r, err
+}
+
+// buildNext makes the build that the configuration gives now, for the sake of the
+// target, if it is not made yet.
+func (m *Maker) buildNext(ctx context.Context, t Target) (Result, error) {
 	if err := m.makeable(t); err != nil {
 		return Result{}, err
 	}
@@ -58,13 +71,7 @@ func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
 	}
 	w := m.buildWork(in, BuildOptions{Kinds: []string{t.Kind}})
 	w.Target = t
-	built, err := m.Runner.Do(ctx, w, m.Linger)
-	if err != nil {
-		return Result{}, err
-	}
-	r, err := m.makeArtifact(ctx, Target{Build: built.Build, Arch: t.Arch, Kind: t.Kind})
-	r.New = built.New
-	return r, err
+	return m.Runner.Do(ctx, w, m.Linger)
 }
 
 // makeable refuses what can't be made on this machine.

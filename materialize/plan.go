@@ -31,11 +31,12 @@ type Facts struct {
 	Engine   string      // compose engine
 	Commit   bool        // the repository holds the commit
 	Base     bool        // the base disk is cached
+	View     bool        // it is computed from the base disk as it is read
 	Again    bool        // it is recorded, its file is gone, and can be made again as it was
 	Failure  error       // remembered failure of a step, nil if none
 	Job      *JobInfo    // of a step that is under way, nil if none
 
-	buildKey, baseKey, artifactKey string
+	buildKey, baseKey, artifactKey, viewKey string
 }
 
 // gather collects the facts.
@@ -119,6 +120,7 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 		}
 	}
 	f.Commit = m.Commits.Has(ctx, f.Build.Commit)
+	f.View = m.isView(*f.Build, f.Target.Kind)
 	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
 	if !f.Commit {
 		if f.Makeable == nil {
@@ -127,7 +129,11 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 		return
 	}
 	if image, err := m.imageOf(ctx, *f.Build); err == nil {
-		f.baseKey = m.baseKey(m.diskRequest(*f.Build, f.Target.Kind, image))
+		req := m.diskRequest(*f.Build, f.Target.Kind, image)
+		f.baseKey = m.baseKey(req)
+		if f.View {
+			f.viewKey = m.viewKey(req)
+		}
 		_, err := readBase(m.baseDir(f.baseKey))
 		f.Base = err == nil
 	}
@@ -146,7 +152,7 @@ func (m *Maker) gatherJobs(f *Facts) {
 
 // keys are the job keys of the target's steps, those that are known.
 func (f Facts) keys() []string {
-	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey}, func(k string) bool { return k == "" })
+	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey, f.viewKey}, func(k string) bool { return k == "" })
 }
 
 // plan decides. The order is: stored, under way,
@@ -168,6 +174,8 @@ func (f Facts) plan() Plan {
 	}
 	p.Steps = f.steps()
 	switch {
+	case f.View && f.Base:
+		p.State, p.Reason = StateView, "it is computed from the cached disk as it is read"
 	case f.Job != nil:
 		p.State, p.Job = StateBuilding, f.Job.ID
 		p.Reason = strings.TrimSuffix(fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase), ": ")
@@ -175,6 +183,8 @@ func (f Facts) plan() Plan {
 		p.State, p.Reason, p.Job = StateFailed, f.Failure.Error(), jobOf(f.Failure)
 	case f.Again:
 		p.State, p.Reason = StateBuildable, "its file is gone; opening it makes it again of the same disk, and it must come out as recorded"
+	case f.View:
+		p.State, p.Reason = StateBuildable, "it is computed from the build's disk, which opening it writes"
 	default:
 		p.State, p.Reason = StateBuildable, "it exists nowhere; opening it makes it"
 	}
@@ -218,6 +228,9 @@ func (f Facts) steps() []Step {
 	}
 	made := Step{Do: f.Target.Kind, What: "file in the build directory, recorded in meta.json",
 		Why: "meta.json has no " + f.Target.Kind, Key: f.artifactKey}
+	if f.View {
+		made.What, made.Why, made.Done = "view of the base disk", "its bytes follow from the disk's: none are stored", f.Base
+	}
 	if f.Again {
 		made.Why = "meta.json has it, but its file is gone"
 	}

@@ -2,75 +2,60 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"cosafs/materialize"
+	"cosafs/materialize/disk/view"
 )
-
-// Kinds implements [materialize.DiskWriter]. metal4k is metal from a base disk
-// whose request has 4096-byte sectors.
-func (w *Writer) Kinds() []string { return []string{"metal", "metal4k", "qemu"} }
 
 // Make implements [materialize.DiskWriter]. Out is complete or not there.
 func (w *Writer) Make(ctx context.Context, base materialize.BaseDisk, kind string, imageJSON []byte, out string,
 	t *materialize.Task,
 ) error {
-	tmp := filepath.Join(t.Scratch, filepath.Base(out)+".tmp")
-	defer func() { _ = os.Remove(tmp) }() // gone if all went well
 	t.Phase(kind, 0)
-	var err error
-	switch kind {
-	case "metal", "metal4k":
-		err = makeRaw(ctx, base, "metal", tmp, t)
-	case "qemu":
-		err = makeQcow2(ctx, base, "qemu", imageJSON, tmp, t)
-	default:
-		err = fmt.Errorf("%s: %s: %w", makeOp, kind, materialize.ErrNotMakeable)
-	}
+	image, err := open(base, kind, imageJSON)
 	if err != nil {
 		return err
+	}
+	defer func() { _ = image.Close() }() // read only
+	tmp := filepath.Join(t.Scratch, filepath.Base(out)+".tmp")
+	defer func() { _ = os.Remove(tmp) }() // gone if all went well
+	if err := write(ctx, image, base, kind, tmp); err != nil {
+		return failure(makeOp, err)
 	}
 	t.Phase(kind, 1)
 	return publish(tmp, out)
 }
 
-// makeRaw copies the disk, sharing its blocks where the file system can.
-func makeRaw(ctx context.Context, base materialize.BaseDisk, platform, out string, t *materialize.Task) error {
-	err := run(ctx, t, makeOp, "cp", "--reflink=auto", "--sparse=auto", "--no-preserve=mode", base.Path, out)
+// write writes the image to a new file, with holes where it has no data. The disk
+// as it is shares its blocks with the base disk where the file system can.
+func write(ctx context.Context, image view.Image, base materialize.BaseDisk, kind, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	return stampFile(out, base, platform)
+	if platforms()[kind].plain && clone(f, base.Path) == nil {
+		err = Stamp(f, base, "metal")
+	} else if err = f.Truncate(image.Size()); err == nil {
+		err = view.Copy(ctx, f, image)
+	}
+	return errors.Join(err, f.Close())
 }
 
-// makeQcow2 frames the disk as qcow2 with the size that image.yaml says, and
-// stamps the platform inside the frame, which saves a copy of the disk.
-func makeQcow2(ctx context.Context, base materialize.BaseDisk, platform string, imageJSON []byte, out string,
-	t *materialize.Task,
-) error {
-	image, err := parseSettings(imageJSON)
+// clone makes the file share the blocks of another.
+func clone(to *os.File, path string) error {
+	from, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if err := fits(base.Size, image); err != nil {
-		return err
+	defer func() { _ = from.Close() }() // read only
+	if err := unix.IoctlFileClone(int(to.Fd()), int(from.Fd())); err != nil {
+		return fmt.Errorf("clone: %w", err)
 	}
-	if err := run(ctx, t, makeOp, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", base.Path, out); err != nil {
-		return err
-	}
-	extents, err := framed(ctx, t, out, base.Platform)
-	if err != nil {
-		return err
-	}
-	if err := stampFile(out, materialize.BaseDisk{Platform: extents}, platform); err != nil {
-		return err
-	}
-	size := strconv.FormatInt(image.Size, 10) + "G"
-	if err := run(ctx, t, makeOp, "qemu-img", "resize", "-q", "-f", "qcow2", out, size); err != nil {
-		return err
-	}
-	return run(ctx, t, makeOp, "qemu-img", "check", "-q", "-f", "qcow2", out)
+	return nil
 }

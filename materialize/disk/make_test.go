@@ -2,15 +2,19 @@ package disk_test
 
 import (
 	"bytes"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk"
+	"cosafs/materialize/disk/view"
 	"cosafs/materialize/guest"
 	"cosafs/test/need"
 )
@@ -19,25 +23,37 @@ import (
 // across two places.
 func madeUp(t *testing.T) materialize.BaseDisk {
 	t.Helper()
+	need.Tool(t, "sgdisk")
 	field, err := guest.PlatformField("metal")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bytes.Repeat([]byte("something "), 1<<17)
-	b = append(b, make([]byte, 8<<20-len(b))...)
-	copy(b[1000:], field[:100])
-	copy(b[70000:], field[100:])
 	path := filepath.Join(t.TempDir(), "base, 1.raw")
-	if err := os.WriteFile(path, b, 0o644); err != nil {
+	sh(t, ".", "truncate -s 8M '"+path+"' && sgdisk -n 1:0:+1M -n 2:0:0 '"+path+"'")
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []view.Piece{
+		{Offset: 1 << 20, Data: bytes.Repeat([]byte("something "), 1<<17)},
+		{Offset: 1<<20 + 1000, Data: field[:100]},
+		{Offset: 1<<20 + 70000, Data: field[100:]},
+		{Offset: 5 << 20, Data: []byte("x")},
+	} {
+		if _, err := f.WriteAt(p.Data, p.Offset); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return materialize.BaseDisk{Path: path, Size: 8 << 20, Platform: []materialize.Extent{
-		{Offset: 1000, Length: 100}, {Offset: 70000, Length: guest.FieldWidth - 100},
+		{Offset: 1<<20 + 1000, Length: 100}, {Offset: 1<<20 + 70000, Length: guest.FieldWidth - 100},
 	}}
 }
 
-// stamped gives what the disk is for a platform.
-func stamped(t *testing.T, base materialize.BaseDisk, platform string) []byte {
+// stamped writes what the disk is for a platform.
+func stamped(t *testing.T, base materialize.BaseDisk, platform string) string {
 	t.Helper()
 	b, err := os.ReadFile(base.Path)
 	if err != nil {
@@ -51,7 +67,19 @@ func stamped(t *testing.T, base materialize.BaseDisk, platform string) []byte {
 		copy(b[e.Offset:], field[:e.Length])
 		field = field[e.Length:]
 	}
-	return b
+	path := filepath.Join(t.TempDir(), platform+".raw")
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// grown is stamped on a disk of so many GiB.
+func grown(t *testing.T, base materialize.BaseDisk, platform, size string) string {
+	t.Helper()
+	path := stamped(t, base, platform)
+	sh(t, ".", "truncate -s "+size+"G "+path+" && sgdisk -e "+path)
+	return path
 }
 
 // made makes the artifact of a kind.
@@ -59,7 +87,7 @@ func made(t *testing.T, base materialize.BaseDisk, kind string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), kind)
 	w := disk.New(disk.Config{})
-	if err := w.Make(t.Context(), base, kind, []byte(`{"size": 2}`), out, newTask(t)); err != nil {
+	if err := w.Make(t.Context(), base, kind, []byte(`{"size": 1}`), out, newTask(t)); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -67,32 +95,101 @@ func made(t *testing.T, base materialize.BaseDisk, kind string) string {
 
 func TestMakeMetal(t *testing.T) {
 	base := madeUp(t)
-	got, err := os.ReadFile(made(t, base, "metal"))
-	if err != nil || !bytes.Equal(got, stamped(t, base, "metal")) {
-		t.Errorf("metal is not the base disk with its platform: %v", err)
+	for _, kind := range []string{"metal", "metal4k"} {
+		sh(t, ".", "cmp "+made(t, base, kind)+" "+stamped(t, base, "metal"))
 	}
 }
 
-func TestMakeQemu(t *testing.T) {
+// Each kind's file holds the disk that the classic way gives it: stamped, grown,
+// and the end of its partition table moved.
+func TestMakeEachKind(t *testing.T) {
 	need.Tool(t, "qemu-img")
 	base := madeUp(t)
-	out := made(t, base, "qemu")
-	var info struct {
-		Format string `json:"format"`
-		Size   int64  `json:"virtual-size"`
+	formats := map[string]string{".qcow2": "qcow2", ".raw": "raw", ".vhd": "vpc"}
+	for kind, suffix := range map[string]string{
+		"qemu": ".qcow2", "aliyun": ".qcow2", "applehv": ".raw", "azure": ".vhd", "azurestack": ".vhd", "exoscale": ".qcow2",
+		"hetzner": ".raw", "ibmcloud": ".qcow2", "openstack": ".qcow2", "oraclecloud": ".qcow2", "proxmoxve": ".qcow2", "vultr": ".raw",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			size := "1"
+			if kind == "ibmcloud" {
+				size = "100" // that cloud's boot disks are
+			}
+			want, out, format := grown(t, base, kind, size), made(t, base, kind), formats[suffix]
+			sh(t, ".", "qemu-img compare -q -f raw -F "+format+" "+want+" "+out)
+			if format == "qcow2" {
+				sh(t, ".", "qemu-img check -q "+out)
+			}
+		})
 	}
-	if err := json.Unmarshal([]byte(sh(t, ".", "qemu-img info --output=json "+out)), &info); err != nil {
+}
+
+// A file takes the space of the disk's data, not of its size.
+func TestMadeFilesAreSparse(t *testing.T) {
+	base := madeUp(t)
+	for _, kind := range []string{"metal", "vultr", "azure", "qemu"} {
+		st, err := os.Stat(made(t, base, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := st.Sys().(*syscall.Stat_t).Blocks * 512; have > 4<<20 { //nolint:errcheck // it is one on Linux
+			t.Errorf("%s takes %d bytes for 1.3 MB of data", kind, have)
+		}
+	}
+}
+
+// A view has the bytes of the file that Make writes, and writes none.
+func TestViewIsWhatMakeWrites(t *testing.T) {
+	base, w := madeUp(t), disk.New(disk.Config{})
+	if got := w.Views(); slices.Contains(got, "qemu") || slices.Contains(got, "metal") || !slices.Contains(got, "azure") {
+		t.Errorf("views: %q", got)
+	}
+	for _, kind := range []string{"azure", "openstack"} {
+		file, err := os.Open(made(t, base, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := w.View(base, kind, []byte(`{"size": 1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := digest(t, io.NewSectionReader(v, 0, v.Size()+1)), digest(t, file); got != want {
+			t.Errorf("%s: sha256 %x; want that of the file, %x", kind, got, want)
+		}
+		if err := errors.Join(v.Close(), file.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func digest(t *testing.T, r io.Reader) string {
+	t.Helper()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
 		t.Fatal(err)
 	}
-	if info.Format != "qcow2" || info.Size != 2<<30 {
-		t.Errorf("got %+v, want qcow2 of 2 GiB", info)
+	return string(h.Sum(nil))
+}
+
+// Two disks have different UUIDs, the same disk always the same.
+func TestVHDNamesItsDisk(t *testing.T) {
+	base, other := madeUp(t), madeUp(t) // partition tables are random
+	uuid := func(base materialize.BaseDisk) string {
+		t.Helper()
+		v, err := disk.New(disk.Config{}).View(base, "azure", []byte(`{"size": 1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 16)
+		_, err = v.ReadAt(b, v.Size()-512+68) // in the footer
+		if err := errors.Join(err, v.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
 	}
-	want := filepath.Join(t.TempDir(), "want.raw")
-	if err := os.WriteFile(want, stamped(t, base, "qemu"), 0o644); err != nil {
-		t.Fatal(err)
+	if first, again := uuid(base), uuid(base); first != again || first == uuid(other) {
+		t.Error("a VHD's UUID doesn't follow from its disk")
 	}
-	// Beyond the shorter one, both must read as zeros.
-	sh(t, ".", "qemu-img check -q "+out+" && qemu-img compare -q -f raw -F qcow2 "+want+" "+out)
 }
 
 func TestMakeFails(t *testing.T) {
@@ -121,6 +218,9 @@ func TestMakeFails(t *testing.T) {
 	if err := make(base, "metal", `{"size": 2}`); err == nil {
 		t.Error("a field that doesn't fit, no error")
 	}
-	t.Setenv("PATH", t.TempDir())
-	wantClass(t, make(base, "qemu", `{"size": 2}`), materialize.ClassTool)
+	base = madeUp(t)
+	sh(t, ".", "truncate -s 4M '"+base.Path+"'") // the end of its table is gone
+	if err := make(base, "qemu", `{"size": 2}`); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a damaged disk: %v, want ErrInvalid", err)
+	}
 }

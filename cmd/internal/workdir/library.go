@@ -71,6 +71,12 @@ func (w *Workdir) kindNamed(b materialize.Build, name string) (string, bool) {
 	return "", false
 }
 
+// comes are the states of an artifact that isn't recorded and can be opened, or
+// could be but for a failure.
+var comes = []materialize.State{
+	materialize.StateView, materialize.StateBuildable, materialize.StateBuilding, materialize.StateFailed,
+}
+
 // artifactEntry describes an artifact of a recorded build as it is now.
 func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind string) (vfs.Entry, error) {
 	p, err := w.maker.Plan(ctx, materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind})
@@ -78,7 +84,7 @@ func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind s
 		return vfs.Entry{}, err
 	}
 	a, recorded := b.Artifacts[kind]
-	if !recorded && p.State != materialize.StateBuildable && p.State != materialize.StateBuilding && p.State != materialize.StateFailed {
+	if !recorded && !slices.Contains(comes, p.State) {
 		return vfs.Entry{}, fmt.Errorf("%s: %w", p.Target, fs.ErrNotExist)
 	}
 	e := vfs.Entry{
@@ -86,6 +92,9 @@ func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind s
 		Name: w.records.FileName(kind, b.Name, b.ID, b.Arch), State: p.State, Reason: p.Reason,
 	}
 	e.Source = sourceOf(p)
+	if size, ok := w.maker.ViewSize(ctx, b, kind); ok {
+		e.Size = size
+	}
 	if recorded {
 		e.Name, e.SHA256, e.Size = a.File, a.SHA256, a.Size
 	}
@@ -120,13 +129,13 @@ func (w *Workdir) resolveNext(ctx context.Context, arch, name string) (vfs.Entry
 		return e, nil
 	}
 	e.State, e.Reason, e.Inputs, e.Source = p.State, p.Reason, p.Inputs, sourceOf(p)
-	if p.State == materialize.StateLocal {
+	if p.State == materialize.StateLocal || p.State == materialize.StateView {
 		w.fillLocal(ctx, &e)
 	}
 	return e, nil
 }
 
-// fillLocal gives an entry of next/ whose bytes exist their size and digest.
+// fillLocal gives an entry of next/ whose bytes are here their size and digest.
 func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry) {
 	b, err := w.records.Latest(ctx, e.Arch)
 	if err != nil {
@@ -134,6 +143,9 @@ func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry) {
 	}
 	a := b.Artifacts[e.Kind]
 	e.Size, e.SHA256, e.ModTime = a.Size, a.SHA256, b.Time
+	if size, ok := w.maker.ViewSize(ctx, b, e.Kind); ok {
+		e.Size = size
+	}
 }
 
 func (w *Workdir) canMake(kind string) bool {
@@ -207,14 +219,28 @@ func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if err := w.stillNext(ctx, e); err != nil {
 		return nil, err
 	}
-	r, err := w.maker.Make(ctx, w.target(e))
+	r, view, err := w.maker.Open(ctx, w.target(e))
 	if err != nil {
 		return nil, err
+	}
+	if view != nil {
+		return w.hold(r.Build, viewBlob{view}, nil)
 	}
 	e.Size = r.Size
 	b, err := openBlob(r.Path, e)
 	return w.hold(r.Build, b, err)
 }
+
+// viewBlob is a file that is computed as it is read.
+type viewBlob struct{ materialize.View }
+
+// ReadAt implements [vfs.Blob]. A local read is not worth interrupting.
+func (b viewBlob) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	return b.View.ReadAt(p, off)
+}
+
+// LocalFile implements [vfs.Blob].
+func (viewBlob) LocalFile() (*os.File, bool) { return nil, false }
 
 // stillNext gives vfs.ErrStale for a file of next/ whose inputs changed since:
 // other bytes must not come under its inode. The configuration's own error, if

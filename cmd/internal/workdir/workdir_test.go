@@ -255,7 +255,9 @@ func TestNext(t *testing.T) {
 	if _, err := w.Library().Open(t.Context(), e); !errors.Is(err, vfs.ErrStale) {
 		t.Errorf("open of a file whose inputs changed: %v, want ErrStale", err)
 	}
-	wantNames(t, "next/", names(w.Library().Buildable(t.Context(), "next", testArch)), "ostree.tar", "metal.raw", "metal4k.raw", "qemu.qcow2")
+	wantNames(t, "next/", names(w.Library().Buildable(t.Context(), "next", testArch)), "ostree.tar",
+		"aliyun.qcow2", "applehv.raw", "azure.vhd", "azurestack.vhd", "exoscale.qcow2", "hetzner.raw", "ibmcloud.qcow2", "metal.raw",
+		"metal4k.raw", "openstack.qcow2", "oraclecloud.qcow2", "proxmoxve.qcow2", "qemu.qcow2", "vultr.raw")
 	if len(w.runner.Jobs()) != 0 {
 		t.Error("looking started jobs")
 	}

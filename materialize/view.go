@@ -1,0 +1,141 @@
+package materialize
+
+import (
+	"context"
+	"slices"
+)
+
+// Open makes the target's bytes readable. Those of a view are computed from its
+// base disk, which is written if need be; nothing is stored or recorded, and the
+// caller closes the view. Any other target is made as by [Maker.Make], and the view
+// is nil.
+func (m *Maker) Open(ctx context.Context, t Target) (Result, View, error) {
+	var built Result
+	if t.Build == Next {
+		var err error
+		if built, err = m.buildNext(ctx, t); err != nil {
+			return Result{}, nil, err
+		}
+		t.Build = built.Build
+	}
+	b, err := m.Records.Build(ctx, t.Build, t.Arch)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	if !m.isView(b, t.Kind) {
+		r, err := m.makeArtifact(ctx, t)
+		r.New = built.New
+		return r, nil, err
+	}
+	v, err := m.openView(ctx, b, t)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	return Result{Build: b.ID, Size: v.Size(), New: built.New}, v, nil
+}
+
+// isView says whether an open of the kind computes it: what is recorded is a file.
+func (m *Maker) isView(b Build, kind string) bool {
+	_, recorded := b.Artifacts[kind]
+	return !recorded && slices.Contains(m.Disks.Views(), kind)
+}
+
+// openView gives the view over the build's base disk, which it holds.
+func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
+	if err := m.makeable(t); err != nil {
+		return nil, err
+	}
+	image, err := m.imageOf(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	req := m.diskRequest(b, t.Kind, image)
+	for {
+		v, err := m.viewOf(req, t.Kind)
+		if !isAbsent(err) {
+			return v, err
+		}
+		if _, err := m.Runner.Do(ctx, m.viewWork(b, t, req), m.Linger); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// viewOf gives the view over a cached base disk; fs.ErrNotExist if there is none.
+func (m *Maker) viewOf(req DiskRequest, kind string) (View, error) {
+	base, release, err := m.holdBase(m.baseKey(req))
+	if err != nil {
+		return nil, err
+	}
+	v, err := m.Disks.View(base, kind, req.ImageJSON)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return heldView{v, release}, nil
+}
+
+// heldView is a view whose base disk stays in the cache until it is closed.
+type heldView struct {
+	View
+	release func()
+}
+
+// Close implements [View].
+func (v heldView) Close() error {
+	defer v.release()
+	return v.View.Close()
+}
+
+// viewWork has the base disk written for a view, and the commit brought for that.
+func (m *Maker) viewWork(b Build, t Target, req DiskRequest) Work {
+	return Work{
+		Key: m.viewKey(req), Target: t, Title: t.Kind, Space: diskSpace,
+		Done: func(context.Context) (Result, bool, error) {
+			base, release, err := m.holdBase(m.baseKey(req))
+			if err != nil {
+				return Result{}, false, ifPresent(err)
+			}
+			release()
+			return Result{Build: b.ID, Path: base.Path, Size: base.Size}, true, nil
+		},
+		Run: func(ctx context.Context, task *Task) (Result, error) {
+			if err := m.haveCommit(ctx, b, task.Part(0, 0.1)); err != nil {
+				return Result{}, err
+			}
+			base, release, err := m.baseDisk(ctx, req, t, task.Part(0.1, 1))
+			if err != nil {
+				return Result{}, err
+			}
+			release()
+			return Result{Build: b.ID, Path: base.Path, Size: base.Size}, nil
+		},
+	}
+}
+
+// viewKey is the same for all views of a disk: one job makes them possible.
+func (m *Maker) viewKey(req DiskRequest) string { return hashKey("view", m.baseKey(req)) }
+
+// ViewSize gives the size in bytes of a view whose base disk is cached. It reads
+// the disk's outline at most.
+func (m *Maker) ViewSize(ctx context.Context, b Build, kind string) (int64, bool) {
+	if !m.isView(b, kind) {
+		return 0, false
+	}
+	image, err := m.imageOf(ctx, b)
+	if err != nil {
+		return 0, false
+	}
+	req := m.diskRequest(b, kind, image)
+	key := hashKey(m.baseKey(req), kind)
+	if size, ok := m.sizes.Load(key); ok {
+		return size.(int64), true //nolint:errcheck // nothing else is stored
+	}
+	v, err := m.viewOf(req, kind)
+	if err != nil {
+		return 0, false
+	}
+	defer func() { _ = v.Close() }() // read only
+	m.sizes.Store(key, v.Size())
+	return v.Size(), true
+}
