@@ -112,7 +112,13 @@ func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) 
 	if err := checkAgain(b, t, sum); err != nil {
 		return Result{}, err
 	}
-	return m.recordArtifact(ctx, b, Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}, out, task)
+	a := Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}
+	if c, ok, err := inside(ctx, out); err != nil {
+		return Result{}, err
+	} else if ok {
+		a.Inside = &c
+	}
+	return m.recordArtifact(ctx, b, a, out, task)
 }
 
 // writeImage writes a disk image from the base disk, which is written if need be.
@@ -127,7 +133,18 @@ func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, t
 	}
 	defer release()
 	task.Phase("write "+t.Kind, 0.9)
-	return m.Disks.Make(ctx, base, t.Kind, image, out, task.Part(0.9, 0.96))
+	return m.Disks.Make(ctx, m.imageRequest(b, t.Kind, image, base), out, task.Part(0.9, 0.96))
+}
+
+func (m *Maker) imageRequest(b Build, kind string, image []byte, base BaseDisk) ImageRequest {
+	made := b.CommitTime
+	if made.IsZero() {
+		made = b.Time // cosa did not always record it
+	}
+	return ImageRequest{
+		Kind: kind, Base: base, ImageJSON: image, Name: b.Name, Build: b.ID, Version: b.Version, Summary: b.Summary,
+		Arch: b.Arch, File: m.Records.FileName(kind, b.Name, b.ID, b.Arch), Time: made,
+	}
 }
 
 // recordArtifact publishes the finished file: the file, then meta.json.

@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // A DiskRequest says which disk to write.
@@ -36,6 +37,21 @@ type Extent struct {
 	Length int64 `json:"length"`
 }
 
+// An ImageRequest says which file to make of a base disk.
+type ImageRequest struct {
+	Kind      string
+	Base      BaseDisk
+	ImageJSON []byte // as in [DiskRequest]
+	Name      string // of the OS
+	Build     string
+	Version   string // ostree's, which is the build's unless it was made in a time of other rules
+	Summary   string // one line about the OS; "" if none is known
+	Arch      string // RPM basearch
+	File      string // base name that the file will have
+	// Time is the commit's: the only one that is written into the file.
+	Time time.Time
+}
+
 // A View is a file that is computed as it is read. Its bytes never change. It is
 // safe for concurrent use; Close is called once.
 type View interface {
@@ -61,9 +77,9 @@ type DiskWriter interface {
 	// Views lists the kinds whose files are computed from the base disk as they are
 	// read and stored only on demand: those of Kinds that nobody needs as files.
 	Views() []string
-	// View gives the file of a kind, which Make would write, without writing it. The
-	// base disk must stay until it is closed.
-	View(base BaseDisk, kind string, imageJSON []byte) (View, error)
-	// Make writes the artifact of the kind to out from the base disk.
-	Make(ctx context.Context, base BaseDisk, kind string, imageJSON []byte, out string, t *Task) error
+	// View gives the file, which Make would write, without writing it. The base disk
+	// must stay until it is closed.
+	View(req ImageRequest) (View, error)
+	// Make writes the file to out, which must not exist.
+	Make(ctx context.Context, req ImageRequest, out string, t *Task) error
 }

@@ -218,12 +218,12 @@ func (d *fakeDisks) Tool() string    { return "fake-1" }
 func (d *fakeDisks) Kinds() []string { return []string{"azure", "metal", "metal4k", "qemu"} }
 func (d *fakeDisks) Views() []string { return []string{"azure"} }
 
-func (d *fakeDisks) View(base BaseDisk, kind string, _ []byte) (View, error) {
-	b, err := os.ReadFile(base.Path)
+func (d *fakeDisks) View(req ImageRequest) (View, error) {
+	b, err := os.ReadFile(req.Base.Path)
 	if err != nil {
 		return nil, err
 	}
-	return fakeView{bytes.NewReader(append([]byte(kind+" "), b...))}, nil
+	return fakeView{bytes.NewReader(append([]byte(req.Kind+" "), b...))}, nil
 }
 
 // fakeView is a view that has its bytes.
@@ -245,18 +245,18 @@ func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk
 	return BaseDisk{Path: req.Out, Size: 1 << 20}, os.Truncate(req.Out, 1<<20)
 }
 
-func (d *fakeDisks) Make(_ context.Context, base BaseDisk, kind string, _ []byte, out string, _ *Task) error {
+func (d *fakeDisks) Make(_ context.Context, req ImageRequest, out string, _ *Task) error {
 	if d.making != nil {
-		d.making(base.Path)
+		d.making(req.Base.Path)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.makes++
-	b, err := os.ReadFile(base.Path)
+	b, err := os.ReadFile(req.Base.Path)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, append([]byte(kind+" "), b...), 0o644)
+	return os.WriteFile(out, append([]byte(req.Kind+" "), b...), 0o644)
 }
 
 // fakeCommits is a repository in memory.

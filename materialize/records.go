@@ -45,6 +45,7 @@ type BuildRef struct {
 // A Build is what meta.json and its neighbours say of one build.
 type Build struct {
 	ID, Arch, Name, Ref string
+	Summary             string // one line about the OS
 	Version, Commit     string
 	ContentChecksum     string
 	InputHash           string
@@ -59,6 +60,12 @@ type Build struct {
 	Packages            []Package // from commitmeta.json; nil where it is missing
 }
 
+// Content is what identifies bytes.
+type Content struct {
+	SHA256 string // hex
+	Size   int64
+}
+
 // An Artifact is one entry of meta.json's images.
 type Artifact struct {
 	Kind            string `json:"kind"`
@@ -66,7 +73,10 @@ type Artifact struct {
 	Size            int64  `json:"size"` // bytes; -1 unknown
 	SHA256          string `json:"sha256"`
 	SkipCompression bool   `json:"skip-compression,omitempty"`
-	Local           bool   `json:"local"` // the recorded file is there
+	// Inside is what a file that is compressed by nature holds, where that is known:
+	// meta.json's uncompressed-sha256 and uncompressed-size.
+	Inside *Content `json:"-"`
+	Local  bool     `json:"local"` // the recorded file is there
 	// Damage says why the file that is there is not the recorded one; "" if there
 	// is none, or nothing is known against it.
 	Damage string `json:"damage,omitempty"`

@@ -51,7 +51,7 @@ func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
 	}
 	req := m.diskRequest(b, t.Kind, image)
 	for {
-		v, err := m.viewOf(req, t.Kind)
+		v, err := m.viewOf(b, req, t.Kind)
 		if !isAbsent(err) {
 			return v, err
 		}
@@ -62,12 +62,12 @@ func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
 }
 
 // viewOf gives the view over a cached base disk; fs.ErrNotExist if there is none.
-func (m *Maker) viewOf(req DiskRequest, kind string) (View, error) {
+func (m *Maker) viewOf(b Build, req DiskRequest, kind string) (View, error) {
 	base, release, err := m.holdBase(m.baseKey(req))
 	if err != nil {
 		return nil, err
 	}
-	v, err := m.Disks.View(base, kind, req.ImageJSON)
+	v, err := m.Disks.View(m.imageRequest(b, kind, req.ImageJSON, base))
 	if err != nil {
 		release()
 		return nil, err
@@ -131,7 +131,7 @@ func (m *Maker) ViewSize(ctx context.Context, b Build, kind string) (int64, bool
 	if size, ok := m.sizes.Load(key); ok {
 		return size.(int64), true //nolint:errcheck // nothing else is stored
 	}
-	v, err := m.viewOf(req, kind)
+	v, err := m.viewOf(b, req, kind)
 	if err != nil {
 		return 0, false
 	}

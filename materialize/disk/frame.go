@@ -14,8 +14,24 @@ import (
 
 // View implements [materialize.DiskWriter]. It reads the disk's outline: its
 // partition tables, and where it has data.
-func (w *Writer) View(base materialize.BaseDisk, kind string, imageJSON []byte) (materialize.View, error) {
-	return open(base, kind, imageJSON)
+func (w *Writer) View(req materialize.ImageRequest) (materialize.View, error) {
+	p, err := platformOf(req.Kind)
+	if err == nil && p.code != nil {
+		err = fmt.Errorf("%s: %s can't be computed as it is read: %w", makeOp, req.Kind, materialize.ErrNotMakeable)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.open(req)
+}
+
+func platformOf(kind string) (platform, error) {
+	p, ok := platforms()[kind]
+	if !ok {
+		return p, fmt.Errorf("%s: %s: %w", makeOp, kind, materialize.ErrNotMakeable)
+	}
+	p.id = cmp.Or(p.id, kind)
+	return p, nil
 }
 
 // opened is a view with the file of its base disk.
@@ -24,60 +40,57 @@ type opened struct {
 	io.Closer
 }
 
-func open(base materialize.BaseDisk, kind string, imageJSON []byte) (opened, error) {
-	p, ok := platforms()[kind]
-	if !ok {
-		return opened{}, fmt.Errorf("%s: %s: %w", makeOp, kind, materialize.ErrNotMakeable)
-	}
-	f, err := view.Open(base.Path)
+// open gives the platform's disk in its frame.
+func (p platform) open(req materialize.ImageRequest) (opened, error) {
+	f, err := view.Open(req.Base.Path)
 	if err != nil {
 		return opened{}, fmt.Errorf("%s: %w", makeOp, err)
 	}
-	image, err := p.image(f, base, cmp.Or(p.id, kind), imageJSON)
+	disk, err := p.disk(f, req)
+	if err == nil && p.frame != nil {
+		disk, err = p.frame(disk)
+	}
 	if err != nil {
 		return opened{}, errors.Join(err, f.Close())
 	}
-	return opened{image, f}, nil
+	return opened{disk, f}, nil
 }
 
-// image gives the platform's file of the disk.
-func (p platform) image(disk view.Image, base materialize.BaseDisk, id string, imageJSON []byte) (view.Image, error) {
-	pieces, err := stamp(base, id)
+// disk gives the platform's raw disk.
+func (p platform) disk(base view.Image, req materialize.ImageRequest) (view.Image, error) {
+	pieces, err := stamp(req.Base, p.id)
 	if err != nil {
 		return nil, err
 	}
-	disk = view.Patch(disk, pieces...)
+	disk := view.Patch(base, pieces...)
 	if p.plain {
 		return disk, nil
 	}
-	settings, err := parseSettings(imageJSON)
+	settings, err := parseSettings(req.ImageJSON)
 	if err != nil {
 		return nil, err
 	}
 	settings.Size = cmp.Or(p.size, settings.Size)
-	if err := fits(base.Size, settings); err != nil {
+	if err := fits(req.Base.Size, settings); err != nil {
 		return nil, err
 	}
 	disk, err = view.GrowGPT(disk, settings.Size*gib, 512)
 	if err != nil {
 		return nil, fmt.Errorf("%s: grow the disk to %d GiB: %w", makeOp, settings.Size, err)
 	}
-	return p.framed(disk)
+	return disk, nil
 }
 
-// framed gives the disk the platform's frame.
-func (p platform) framed(disk view.Image) (view.Image, error) {
-	switch p.frame {
-	case qcow2:
-		return view.QCOW2(disk, disk.Size())
-	case vhd:
-		seed, err := seedOf(disk)
-		if err != nil {
-			return nil, err
-		}
-		return view.VHD(disk, view.VHDOptions{Seed: seed})
+// qcow2 is version 3, without compression, as `qemu-img convert -O qcow2` makes it.
+func qcow2(disk view.Image) (view.Image, error) { return view.QCOW2(disk, disk.Size()) }
+
+// vhd is a fixed one, as qemu-img's force_size makes it.
+func vhd(disk view.Image) (view.Image, error) {
+	seed, err := seedOf(disk)
+	if err != nil {
+		return nil, err
 	}
-	return disk, nil
+	return view.VHD(disk, view.VHDOptions{Seed: seed})
 }
 
 // seedOf tells the disk from others: by its partition table, whose GUIDs follow

@@ -14,35 +14,61 @@ import (
 )
 
 // Make implements [materialize.DiskWriter]. Out is complete or not there.
-func (w *Writer) Make(ctx context.Context, base materialize.BaseDisk, kind string, imageJSON []byte, out string,
-	t *materialize.Task,
-) error {
-	t.Phase(kind, 0)
-	image, err := open(base, kind, imageJSON)
+func (w *Writer) Make(ctx context.Context, req materialize.ImageRequest, out string, t *materialize.Task) error {
+	t.Phase(req.Kind, 0)
+	p, err := platformOf(req.Kind)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = image.Close() }() // read only
+	disk, err := p.open(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = disk.Close() }() // read only
 	tmp := filepath.Join(t.Scratch, filepath.Base(out)+".tmp")
 	defer func() { _ = os.Remove(tmp) }() // gone if all went well
-	if err := write(ctx, image, base, kind, tmp); err != nil {
+	if err := p.write(ctx, coding{req: req, disk: disk, out: tmp, task: t}); err != nil {
 		return failure(makeOp, err)
 	}
-	t.Phase(kind, 1)
+	t.Phase(req.Kind, 1)
 	return publish(tmp, out)
 }
 
-// write writes the image to a new file, with holes where it has no data. The disk
-// as it is shares its blocks with the base disk where the file system can.
-func write(ctx context.Context, image view.Image, base materialize.BaseDisk, kind, path string) error {
+// write writes the platform's file.
+func (p platform) write(ctx context.Context, c coding) error {
+	switch {
+	case p.code != nil:
+		return p.code(ctx, c)
+	case p.plain && p.frame == nil:
+		return share(ctx, c, p.id)
+	}
+	return store(ctx, c.disk, c.out)
+}
+
+// store writes an image to a new file, with holes where it has no data.
+func store(ctx context.Context, image view.Image, path string) error {
+	return create(path, image.Size(), func(f *os.File) error { return view.Copy(ctx, f, image) })
+}
+
+// share is store for a disk that is the base disk but for its stamp: their blocks are
+// shared where the file system can.
+func share(ctx context.Context, c coding, platform string) error {
+	return create(c.out, c.disk.Size(), func(f *os.File) error {
+		if clone(f, c.req.Base.Path) != nil {
+			return view.Copy(ctx, f, c.disk)
+		}
+		return Stamp(f, c.req.Base, platform)
+	})
+}
+
+// create makes the sparse file of the size and has it filled.
+func create(path string, size int64, fill func(*os.File) error) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	if platforms()[kind].plain && clone(f, base.Path) == nil {
-		err = Stamp(f, base, "metal")
-	} else if err = f.Truncate(image.Size()); err == nil {
-		err = view.Copy(ctx, f, image)
+	if err = f.Truncate(size); err == nil {
+		err = fill(f)
 	}
 	return errors.Join(err, f.Close())
 }

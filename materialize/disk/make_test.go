@@ -11,6 +11,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk"
@@ -87,10 +88,17 @@ func made(t *testing.T, base materialize.BaseDisk, kind string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), kind)
 	w := disk.New(disk.Config{})
-	if err := w.Make(t.Context(), base, kind, []byte(`{"size": 1}`), out, newTask(t)); err != nil {
+	if err := w.Make(t.Context(), request(base, kind), out, newTask(t)); err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func request(base materialize.BaseDisk, kind string) materialize.ImageRequest {
+	return materialize.ImageRequest{
+		Kind: kind, Base: base, ImageJSON: []byte(`{"size": 1}`), Name: "fcos", Build: "1.0", Version: "1.0", Summary: "An OS",
+		Arch: "x86_64", File: "fcos-1.0-" + kind + ".x86_64.x", Time: time.Unix(1700000000, 0),
+	}
 }
 
 func TestMakeMetal(t *testing.T) {
@@ -124,6 +132,34 @@ func TestMakeEachKind(t *testing.T) {
 	}
 }
 
+// What can't be computed as it is read holds the same disk, and comes out the same
+// every time, but for hyperv, whose GUIDs are qemu-img's.
+func TestMakeCoded(t *testing.T) {
+	need.Tool(t, "qemu-img")
+	need.Tool(t, "tar")
+	base := madeUp(t)
+	for kind, script := range map[string]string{
+		"gcp":          `tar -xzSf $OUT disk.raw && cmp disk.raw $WANT`,
+		"digitalocean": `gzip -cd <$OUT >q && qemu-img compare -q -f raw -F qcow2 $WANT q`,
+		"nutanix":      `qemu-img check -q $OUT && qemu-img compare -q -f raw -F qcow2 $WANT $OUT`,
+		"hyperv":       `qemu-img compare -q -f raw -F vhdx $WANT $OUT`,
+		"powervs":      `tar -xzf $OUT && cmp fcos-1.0-disk.raw $WANT && grep -q 'An OS' coreos.ovf`,
+		"kubevirt": `tar -xf $OUT && for b in blobs/sha256/*; do tar -xzf $b disk 2>/dev/null || true; done
+			qemu-img compare -q -f raw -F qcow2 $WANT disk/fcos-1.0-kubevirt.x86_64.qcow2`,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			want, out := grown(t, base, kind, "1"), made(t, base, kind)
+			sh(t, t.TempDir(), "set -e; WANT="+want+" OUT="+out+"\n"+script)
+			if kind != "hyperv" {
+				sh(t, ".", "cmp "+out+" "+made(t, base, kind))
+			}
+			if _, err := disk.New(disk.Config{}).View(request(base, kind)); !errors.Is(err, materialize.ErrNotMakeable) {
+				t.Errorf("as a view: %v, want ErrNotMakeable", err)
+			}
+		})
+	}
+}
+
 // A file takes the space of the disk's data, not of its size.
 func TestMadeFilesAreSparse(t *testing.T) {
 	base := madeUp(t)
@@ -149,7 +185,7 @@ func TestViewIsWhatMakeWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := w.View(base, kind, []byte(`{"size": 1}`))
+		v, err := w.View(request(base, kind))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +212,7 @@ func TestVHDNamesItsDisk(t *testing.T) {
 	base, other := madeUp(t), madeUp(t) // partition tables are random
 	uuid := func(base materialize.BaseDisk) string {
 		t.Helper()
-		v, err := disk.New(disk.Config{}).View(base, "azure", []byte(`{"size": 1}`))
+		v, err := disk.New(disk.Config{}).View(request(base, "azure"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +233,9 @@ func TestMakeFails(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	make := func(base materialize.BaseDisk, kind, imageJSON string) error {
 		t.Helper()
-		err := w.Make(t.Context(), base, kind, []byte(imageJSON), out, newTask(t))
+		req := request(base, kind)
+		req.ImageJSON = []byte(imageJSON)
+		err := w.Make(t.Context(), req, out, newTask(t))
 		if _, serr := os.Stat(out); !errors.Is(serr, fs.ErrNotExist) {
 			t.Errorf("%s: a failed one is there: %v", kind, serr)
 		}

@@ -63,7 +63,7 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 	if err != nil {
 		return base, err
 	}
-	if err := create(req.Out, base.Size); err != nil {
+	if err := create(req.Out, base.Size, func(*os.File) error { return nil }); err != nil {
 		return base, failure(writeOp, err)
 	}
 	result, err := w.inVM(ctx, a, jobOf(req, image, c), repo, req, t)
@@ -82,15 +82,6 @@ func jobOf(req materialize.DiskRequest, image settings, c commit) guest.Job {
 		Sector: req.Sector, Root: image.Root, RootArgs: strings.Fields(image.RootArgs), Kargs: image.Kargs,
 		Ignition: c.ignition, Time: c.time,
 	}
-}
-
-// create makes the sparse file that becomes the disk.
-func create(path string, size int64) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Truncate(size), f.Close())
 }
 
 // inVM has the guest do the job, and passes on what it tells.

@@ -53,7 +53,9 @@ func TestDiskBoots(t *testing.T) {
 	base, commit := written(t, w, image, 512)
 	metal, qemu := filepath.Join(t.TempDir(), "metal.raw"), filepath.Join(t.TempDir(), "qemu.qcow2")
 	for kind, out := range map[string]string{"metal": metal, "qemu": qemu} {
-		if err := w.Make(t.Context(), base, kind, []byte(image), out, newTask(t)); err != nil {
+		req := request(base, kind)
+		req.ImageJSON = []byte(image)
+		if err := w.Make(t.Context(), req, out, newTask(t)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -36,7 +36,11 @@ func newMeta(n materialize.NewBuild) (*index.Meta, error) {
 }
 
 func imageOf(a materialize.Artifact) index.Image {
-	return index.Image{Path: a.File, SHA256: a.SHA256, Size: a.Size, UncompressedSize: -1, SkipCompression: a.SkipCompression || index.SkipCompression(index.Kind(a.Kind))}
+	im := index.Image{Path: a.File, SHA256: a.SHA256, Size: a.Size, UncompressedSize: -1, SkipCompression: a.SkipCompression || index.SkipCompression(index.Kind(a.Kind))}
+	if a.Inside != nil {
+		im.UncompressedSHA256, im.UncompressedSize = a.Inside.SHA256, a.Inside.Size
+	}
+	return im
 }
 
 // metaWriter sets keys until one fails.
@@ -109,7 +113,7 @@ func buildOf(id, arch, dir string, m *index.Meta, packages []materialize.Package
 		config = git.String()
 	}
 	return materialize.Build{
-		ID: id, Arch: arch, Name: m.Name(), Ref: m.Ref(), Version: m.Version(), Commit: m.Commit(),
+		ID: id, Arch: arch, Name: m.Name(), Summary: m.Summary(), Ref: m.Ref(), Version: m.Version(), Commit: m.Commit(),
 		ContentChecksum: m.ContentChecksum(), InputHash: m.InputHash(),
 		ImageInputChecksum: m.ImageInputChecksum(), ImageConfigChecksum: m.ImageConfigChecksum(),
 		GenVer: m.GenVer(), Config: config, Time: m.BuildTime(), CommitTime: m.Timestamp(), Dir: dir, Packages: packages,
