@@ -217,9 +217,10 @@ type meta struct {
 	Commit  string `json:"ostree-commit"`
 	Content string `json:"ostree-content-checksum"`
 	Images  map[string]struct {
-		Path   string `json:"path"`
-		SHA256 string `json:"sha256"`
-		Size   int64  `json:"size"`
+		Path               string `json:"path"`
+		SHA256             string `json:"sha256"`
+		UncompressedSHA256 string `json:"uncompressed-sha256"`
+		Size               int64  `json:"size"`
 	} `json:"images"`
 }
 

@@ -77,9 +77,14 @@ func TestViewFromNothing(t *testing.T) {
 	if im := e.meta(id).Images["azure"]; im.SHA256 != sum {
 		t.Errorf("extend recorded %+v; the view's sha256 was %s", im, sum)
 	}
+	e.cosafs("extend", "gcp", "nutanix")
 	e.intact(id)
 	if n := e.vmRuns(); n != 1 {
 		t.Errorf("%d disks were written, want 1", n)
+	}
+	gcp := e.meta(id).Images["gcp"]
+	if inside := e.sh("sh", "-c", "gzip -cd "+filepath.Join(e.work, "builds", id, "x86_64", gcp.Path)+" | sha256sum"); gcp.UncompressedSHA256+"  -\n" != inside {
+		t.Errorf("gcp is recorded as %+v, and holds %s", gcp, inside)
 	}
 }
 
