@@ -22,12 +22,13 @@ DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock
 DEPS_DAV     := davfs2 cadaver litmus gvfs gvfs-backends gvfs-daemons libglib2.0-bin dbus dbus-daemon curl wget aria2 \
                 qemu-block-extra apache2 apache2-utils libnginx-mod-http-dav-ext chromium fonts-dejavu-core nodejs \
                 systemd openssl
+DEPS_BENCH   := libguestfs-tools
 DEPS_RUN     := $(DEPS_COMPOSE) $(DEPS_DISK) $(DEPS_MOUNT) $(DEPS_STORE) $(DEPS_DEMO)
 
 # No test may be skipped for want of a tool.
 REQUIRE := all
 
-.PHONY: build test test-short lint fmt fuzz bench bench-dav bench-stores demo check clean deps deps-test man
+.PHONY: build test test-short lint fmt fuzz bench bench-artifacts bench-dav bench-stores demo check clean deps deps-bench deps-test man
 
 build: ## the program, static, in bin/
 	@command -v $(GO) >/dev/null || { echo "cosafs is built with Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
@@ -35,6 +36,8 @@ build: ## the program, static, in bin/
 
 deps: ; @$(call install,$(DEPS_RUN))
 deps-test: ; @$(call install,$(DEPS_RUN) $(DEPS_TEST) $(DEPS_DAV))
+
+deps-bench: ; @$(call install,$(DEPS_BENCH))
 
 # install: the Debian packages that are missing, if any.
 define install
@@ -69,6 +72,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 bench: deps-test build ## ratios against a native read and against the bare scripts, in one run
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
+
+bench-artifacts: deps-test deps-bench build ## all images of a build: against libguestfs and qemu-img, in one run
+	$(GO) test -run '^$$' -bench '^BenchmarkArtifacts' -benchtime 1x -timeout 60m ./test/bench
 
 bench-dav: deps-test build ## serving over WebDAV: ratios against nginx, Apache and rclone, in one run
 	$(GO) test -run '^$$' -bench '^BenchmarkDAV' -benchtime 1x -timeout 60m ./test/bench
