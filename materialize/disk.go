@@ -80,6 +80,9 @@ type DiskWriter interface {
 	// View gives the file, which Make would write, without writing it. The base disk
 	// must stay until it is closed.
 	View(req ImageRequest) (View, error)
+	// Disk gives the raw disk that the kind's file has in its frame or coding. As with
+	// View the base disk must stay until it is closed.
+	Disk(req ImageRequest) (View, error)
 	// Make writes the file to out, which must not exist.
 	Make(ctx context.Context, req ImageRequest, out string, t *Task) error
 }

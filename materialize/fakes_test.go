@@ -226,6 +226,11 @@ func (d *fakeDisks) View(req ImageRequest) (View, error) {
 	return fakeView{bytes.NewReader(append([]byte(req.Kind+" "), b...))}, nil
 }
 
+func (d *fakeDisks) Disk(req ImageRequest) (View, error) {
+	req.Kind = "disk of " + req.Kind
+	return d.View(req)
+}
+
 // fakeView is a view that has its bytes.
 type fakeView struct{ *bytes.Reader }
 

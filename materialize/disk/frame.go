@@ -25,6 +25,16 @@ func (w *Writer) View(req materialize.ImageRequest) (materialize.View, error) {
 	return p.open(req)
 }
 
+// Disk implements [materialize.DiskWriter]. What it gives is a [view.Image].
+func (w *Writer) Disk(req materialize.ImageRequest) (materialize.View, error) {
+	p, err := platformOf(req.Kind)
+	if err != nil {
+		return nil, err
+	}
+	p.frame = nil
+	return p.open(req)
+}
+
 func platformOf(kind string) (platform, error) {
 	p, ok := platforms()[kind]
 	if !ok {
