@@ -49,7 +49,7 @@ func (f *fake) wait(ctx context.Context) error {
 }
 
 func (f *fake) Status(context.Context) (webui.Status, error) {
-	return webui.Status{Version: "1", PID: 7, Workdir: "/w", Started: time.Unix(5, 0).UTC()}, f.fail
+	return webui.Status{Version: "1", PID: 7, Workdir: "/w", Started: time.Unix(5, 0).UTC(), Jobs: []materialize.JobInfo{}}, f.fail
 }
 
 func (f *fake) Builds(context.Context) ([]webui.BuildInfo, error) {

@@ -13,7 +13,9 @@ func statusRoutes(s Service) []route {
 	return []route{
 		reading("/v1/openapi.json", http.HandlerFunc(serveDocument)),
 		reading("/v1/status", answer(func(r *http.Request) (Status, error) {
-			return s.Status(r.Context())
+			st, err := s.Status(r.Context())
+			st.Jobs = orEmpty(st.Jobs)
+			return st, err
 		})),
 		reading("/v1/builds", listBuilds(s)),
 		reading("/v1/builds/{id}", answer(func(r *http.Request) (BuildInfo, error) {

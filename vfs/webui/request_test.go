@@ -272,3 +272,16 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+// Programs that walk over the jobs need a list, also where there are none.
+func TestStatusWithoutJobs(t *testing.T) {
+	w := ask(t, webui.Handler(jobless{newFake()}), access.Reader, "GET", "/v1/status", "")
+	if !strings.Contains(w.Body.String(), `"jobs":[]`) {
+		t.Errorf("status is %s", w.Body)
+	}
+}
+
+// jobless says nothing of jobs.
+type jobless struct{ *fake }
+
+func (jobless) Status(context.Context) (webui.Status, error) { return webui.Status{}, nil }

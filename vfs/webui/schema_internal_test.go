@@ -38,6 +38,9 @@ func fields(typ reflect.Type, s, into object) {
 			continue
 		}
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if tag == "-" {
+			continue
+		}
 		if tag == "" {
 			tag = f.Name
 		}
