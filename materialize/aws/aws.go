@@ -32,8 +32,9 @@ type Config struct {
 	Description string
 	// Arch is x86_64 or aarch64. Needed.
 	Arch string
-	// Content tells one disk from another, say by the digest of the base disk and
-	// the patches on it. A snapshot that was begun for other content is left alone.
+	// Content tells one disk from another, by what it is made from. What has the name
+	// and was made from other content is left alone. The same content may be written
+	// as other bytes: a snapshot that was begun for other bytes is left alone, too.
 	Content string
 	// Regions are where the AMI is to be: the upload goes to the first, the others
 	// get copies. Needed.
@@ -76,6 +77,7 @@ type AMI struct {
 
 // An Uploader publishes one disk. It is for one goroutine.
 type Uploader struct {
+	op  string // what it does, for errors
 	c   Config
 	sdk sdk.Config
 }
@@ -87,13 +89,13 @@ type region struct {
 	ebs  *ebs.Client
 }
 
-// New gives an uploader. The credentials, the http client and, for tests, the
-// endpoint are those of cfg; its region isn't used.
+// New gives an uploader. The credentials, the http client and the endpoint are those
+// of cfg; its region isn't used.
 func New(cfg sdk.Config, c Config) (*Uploader, error) {
 	if err := c.complete(); err != nil {
 		return nil, materialize.Fail(materialize.ClassConfig, "aws upload", "see the options of the aws upload", err)
 	}
-	return &Uploader{c: c, sdk: cfg}, nil
+	return &Uploader{op: "aws upload", c: c, sdk: cfg}, nil
 }
 
 // attempts is how often a call is tried. EBS throttles each account's puts
@@ -122,16 +124,20 @@ func (u *Uploader) region(name string) *region {
 // A snapshotter makes the completed snapshot in a region, or finds it.
 type snapshotter func(ctx context.Context, r *region) (id string, err error)
 
+// A Disk gives the disk to use while that runs, and its error. It is called when the
+// disk is needed, which takes long where it has to be written first.
+type Disk func(ctx context.Context, use func(im view.Image) error) error
+
 // Upload publishes a disk by the EBS direct API, which takes its blocks with data
 // only. It gives the AMIs in the order of the regions; beside an error those that
 // are there already. What is there under the name is taken for it, unless it was
 // made from other content: then the error is fs.ErrExist.
-func (u *Uploader) Upload(ctx context.Context, im view.Image, t *materialize.Task) ([]AMI, error) {
+func (u *Uploader) Upload(ctx context.Context, disk Disk, t *materialize.Task) ([]AMI, error) {
 	if u.c.DryRun != nil {
-		return nil, u.printUpload(ctx, im)
+		return nil, disk(ctx, func(im view.Image) error { return u.printUpload(ctx, im) })
 	}
 	return u.publish(ctx, t, func(ctx context.Context, r *region) (string, error) {
-		return u.direct(ctx, r, im, t.Part(0, uploadShare))
+		return u.direct(ctx, r, disk, t.Part(0, uploadShare))
 	})
 }
 

@@ -79,7 +79,12 @@ func upload(ctx context.Context, t *testing.T, cfg sdk.Config, c aws.Config, im 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u.Upload(ctx, im, &materialize.Task{Log: t.Output()})
+	return u.Upload(ctx, given(im), &materialize.Task{Log: t.Output()})
+}
+
+// given is a disk that is there.
+func given(im view.Image) aws.Disk {
+	return func(_ context.Context, use func(view.Image) error) error { return use(im) }
 }
 
 // one checks that a region has one snapshot and one AMI, and that they are ami's.
@@ -245,27 +250,6 @@ func TestDryRunSendsNothing(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"Blocks":2,`) || !strings.Contains(out.String(), `"Name":"tiny-1-x86_64"`) {
 		t.Errorf("the calls lack their parameters:\n%s", &out)
-	}
-}
-
-func TestMerge(t *testing.T) {
-	a, b, c := aws.AMI{Region: "a", HVM: "1"}, aws.AMI{Region: "b", HVM: "2"}, aws.AMI{Region: "c", HVM: "3"}
-	newA := aws.AMI{Region: "a", HVM: "4"}
-	for _, tt := range []struct {
-		name              string
-		have, added, want []aws.AMI
-	}{
-		{"first", nil, []aws.AMI{b, a}, []aws.AMI{b, a}},
-		{"another region", []aws.AMI{a}, []aws.AMI{c, b}, []aws.AMI{a, c, b}},
-		{"same region goes last", []aws.AMI{a, b}, []aws.AMI{newA}, []aws.AMI{b, newA}},
-		{"twice", []aws.AMI{a, b}, []aws.AMI{a, b}, []aws.AMI{a, b}},
-		{"nothing new", []aws.AMI{a, b}, nil, []aws.AMI{a, b}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, aws.Merge(tt.have, tt.added)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
 	}
 }
 

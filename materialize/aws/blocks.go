@@ -3,6 +3,7 @@ package aws
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -39,10 +40,18 @@ func blocks(im view.Image, do func(index int32) error) error {
 	return nil
 }
 
-// countBlocks says how many blocks hold any data.
-func countBlocks(im view.Image) (n int, err error) {
-	err = blocks(im, func(int32) error { n++; return nil })
-	return n, err
+// digests gives those of the blocks that hold anything but zeros, which is what a
+// snapshot of the disk is made of. Extents may hold zeros.
+func digests(ctx context.Context, im view.Image) (map[int32]digest, error) {
+	sums := map[int32]digest{}
+	err := blocks(im, func(index int32) error {
+		p, err := readBlock(ctx, im, index)
+		if err == nil && !zero(p) {
+			sums[index] = sha256.Sum256(p)
+		}
+		return err
+	})
+	return sums, err
 }
 
 // readBlock reads one block; past the disk's end it is zeros.
@@ -63,6 +72,5 @@ func readBlock(ctx context.Context, im view.Image, index int32) ([]byte, error) 
 	return p, nil
 }
 
-// zero says whether a block holds zeros only. Extents may hold such; a snapshot
-// needn't.
+// zero says whether a block holds zeros only.
 func zero(p []byte) bool { return bytes.Count(p, []byte{0}) == len(p) }

@@ -3,10 +3,11 @@ package aws
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -24,16 +25,32 @@ const startTimeout = 1440
 
 // direct makes the snapshot by the EBS direct API, or goes on with the one that an
 // earlier run began.
-func (u *Uploader) direct(ctx context.Context, r *region, im view.Image, t *materialize.Task) (string, error) {
-	if id, err := u.completed(ctx, r); id != "" || err != nil {
+func (u *Uploader) direct(ctx context.Context, r *region, disk Disk, t *materialize.Task) (id string, err error) {
+	if id, err = u.completed(ctx, r); id != "" || err != nil {
 		return id, err
 	}
+	err = disk(ctx, func(im view.Image) (err error) {
+		id, err = u.send(ctx, r, im, t)
+		return err
+	})
+	return id, err
+}
+
+// send makes a snapshot of the disk. The digests of its blocks are taken first: by
+// them a run finds the snapshot that an earlier one began with the same bytes.
+func (u *Uploader) send(ctx context.Context, r *region, im view.Image, t *materialize.Task) (string, error) {
+	t.Phase("read the disk", 0)
+	sums, err := digests(ctx, im)
+	if err != nil {
+		return "", err
+	}
 	t.Phase("start snapshot in "+r.name, 0)
-	id, state, err := u.start(ctx, r, im.Size())
+	id, state, err := u.start(ctx, r, im.Size(), linear(sums))
 	if err != nil || state == snapshotCompleted {
 		return id, err
 	}
-	if err := u.fill(ctx, r, id, im, t); err != nil && !u.sealed(ctx, r, id, err) {
+	f := &filler{r: r, id: id, im: im, t: t, sums: sums}
+	if err := u.fill(ctx, f); err != nil && !u.sealed(ctx, r, id, err) {
 		return "", fmt.Errorf("snapshot %s: %w", id, err)
 	}
 	t.Phase("wait for snapshot "+id, 1)
@@ -52,91 +69,73 @@ func (u *Uploader) sealed(ctx context.Context, r *region, id string, err error) 
 }
 
 // fill puts all blocks and seals the snapshot.
-func (u *Uploader) fill(ctx context.Context, r *region, id string, im view.Image, t *materialize.Task) (err error) {
-	j, err := openJournal(u.c.State, id)
+func (u *Uploader) fill(ctx context.Context, f *filler) (err error) {
+	f.j, err = openJournal(u.c.State, f.id)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, j.close(err == nil)) }()
-	f := &filler{r: r, id: id, im: im, j: j, t: t, sums: map[int32]digest{}}
-	if f.total, err = countBlocks(im); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, f.j.close(err == nil)) }()
 	if err := f.put(ctx, u.c.Parallel); err != nil {
 		return err
 	}
-	t.Logf("%s: %d blocks of %d KiB with data, of which %d were sent before", id, len(f.sums), blockSize>>10, f.kept)
+	f.t.Logf("%s: %d blocks of %d KiB with data, of which %d were sent before", f.id, len(f.sums), blockSize>>10, f.kept)
 	return f.seal(ctx)
 }
 
 // A filler fills one snapshot.
 type filler struct {
-	r     *region
-	id    string
-	im    view.Image
-	j     *journal
-	t     *materialize.Task
-	total int // blocks to look at
+	r    *region
+	id   string
+	im   view.Image
+	j    *journal
+	t    *materialize.Task
+	sums map[int32]digest // of the blocks that the snapshot is to have
 
-	mu   sync.Mutex       // of the fields below
-	sums map[int32]digest // of the blocks that the snapshot has
-	seen int              // blocks that were looked at
-	kept int              // blocks that an earlier run had put
+	mu   sync.Mutex // of the fields below
+	done int        // blocks that the snapshot has
+	kept int        // of those the ones that an earlier run had put
 }
 
-// put puts the blocks that hold data, several at once.
+// put puts the blocks, several at once.
 func (f *filler) put(ctx context.Context, parallel int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	err := blocks(f.im, func(index int32) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		g.Go(func() error { return f.putBlock(ctx, index) })
-		return nil
-	})
-	if put := g.Wait(); put != nil {
-		return put
+	for _, index := range slices.Sorted(maps.Keys(f.sums)) {
+		g.Go(func() error { return f.putBlock(ctx, index, f.sums[index]) })
 	}
-	return err
+	return g.Wait()
 }
 
-// putBlock puts one block, unless it is zeros or was put before.
-func (f *filler) putBlock(ctx context.Context, index int32) error {
+// putBlock puts one block, unless it was put before. A block that changed since its
+// digest was taken is refused at the other end.
+func (f *filler) putBlock(ctx context.Context, index int32, sum digest) error {
+	if f.j.has(index, sum) {
+		f.count(true)
+		return nil
+	}
 	p, err := readBlock(ctx, f.im, index)
 	if err != nil {
 		return err
 	}
-	if zero(p) {
-		f.count(false)
-		return nil
+	if _, err := f.r.ebs.PutSnapshotBlock(ctx, putInput(f.id, index, p, sum)); err != nil {
+		return fmt.Errorf("block %d: %w", index, err)
 	}
-	sum := sha256.Sum256(p)
-	kept := f.j.has(index, sum)
-	if !kept {
-		if _, err := f.r.ebs.PutSnapshotBlock(ctx, putInput(f.id, index, p, sum)); err != nil {
-			return fmt.Errorf("block %d: %w", index, err)
-		}
-		f.j.note(index, sum)
-	}
-	f.count(kept)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sums[index] = sum
+	f.j.note(index, sum)
+	f.count(false)
 	return nil
 }
 
 // count counts a block, and tells the progress at each hundredth.
 func (f *filler) count(kept bool) {
 	f.mu.Lock()
-	f.seen++
+	f.done++
 	if kept {
 		f.kept++
 	}
-	seen := f.seen
+	done, total := f.done, len(f.sums)
 	f.mu.Unlock()
-	if seen%max(1, f.total/100) == 0 && f.t.Progress != nil {
-		f.t.Progress("upload blocks", float64(seen)/float64(f.total))
+	if done%max(1, total/100) == 0 && f.t.Progress != nil {
+		f.t.Progress("upload blocks", float64(done)/float64(total))
 	}
 }
 

@@ -33,21 +33,14 @@ const (
 
 // printUpload writes the calls of Upload. The many puts are one line.
 func (u *Uploader) printUpload(ctx context.Context, im view.Image) error {
-	count := 0
-	err := blocks(im, func(index int32) error {
-		block, err := readBlock(ctx, im, index)
-		if err == nil && !zero(block) {
-			count++
-		}
-		return err
-	})
+	sums, err := digests(ctx, im)
 	if err != nil {
 		return err
 	}
 	p, first := &printer{u: u}, u.c.Regions[0]
 	p.call(first, "StartSnapshot", u.startInput("<token>", im.Size()))
-	p.call(first, "PutSnapshotBlock", map[string]any{"SnapshotId": newSnapshot, "DataLength": blockSize, "Blocks": count})
-	p.call(first, "CompleteSnapshot", completeInput(newSnapshot, count, "<checksum>"))
+	p.call(first, "PutSnapshotBlock", map[string]any{"SnapshotId": newSnapshot, "DataLength": blockSize, "Blocks": len(sums)})
+	p.call(first, "CompleteSnapshot", completeInput(newSnapshot, len(sums), linear(sums)))
 	return p.rest()
 }
 
@@ -63,19 +56,27 @@ func (u *Uploader) printImport(o Object) error {
 func (p *printer) rest() error {
 	u := p.u
 	source := AMI{Region: u.c.Regions[0], HVM: newImage, Snapshot: newSnapshot}
-	for i, name := range u.c.Regions {
-		if i == 0 {
-			p.call(name, "RegisterImage", u.registerInput(newSnapshot))
-		} else {
-			p.call(name, "CopyImage", u.copyInput(name, source))
-		}
-		p.call(name, "CreateTags", u.tagInput(source))
-		if in := u.launchInput(source); in != nil {
-			p.call(name, "ModifyImageAttribute", in)
-		}
-		if in := u.volumeInput(source); in != nil {
-			p.call(name, "ModifySnapshotAttribute", in)
-		}
+	p.call(source.Region, "RegisterImage", u.registerInput(newSnapshot))
+	p.share(source)
+	return p.copies(source)
+}
+
+// copies writes the calls that copy an AMI.
+func (p *printer) copies(source AMI) error {
+	for _, name := range p.u.c.Regions[1:] {
+		p.call(name, "CopyImage", p.u.copyInput(name, source))
+		p.share(AMI{Region: name, HVM: newImage, Snapshot: newSnapshot})
 	}
 	return p.err
+}
+
+// share writes the calls that give an AMI its tags and permissions.
+func (p *printer) share(ami AMI) {
+	p.call(ami.Region, "CreateTags", p.u.tagInput(ami))
+	if in := p.u.launchInput(ami); in != nil {
+		p.call(ami.Region, "ModifyImageAttribute", in)
+	}
+	if in := p.u.volumeInput(ami); in != nil {
+		p.call(ami.Region, "ModifySnapshotAttribute", in)
+	}
 }

@@ -16,6 +16,8 @@ var (
 	errTooLong = errors.New("it takes too long")
 	// errState means that something is in a state that it can't leave for the wanted one.
 	errState = errors.New("it can't be used")
+	// errNoCredentials means that a call could not be signed.
+	errNoCredentials = errors.New("no credentials")
 )
 
 // code gives the error code of an AWS answer, "" where err is none.
@@ -63,12 +65,12 @@ func (u *Uploader) failure(ctx context.Context, op string, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("aws upload of %s: %s: %w", u.c.Name, op, context.Cause(ctx))
+		return fmt.Errorf("%s of %s: %s: %w", u.op, u.c.Name, op, context.Cause(ctx))
 	case errors.As(err, &known):
-		return fmt.Errorf("aws upload of %s: %s: %w", u.c.Name, op, err)
+		return fmt.Errorf("%s of %s: %s: %w", u.op, u.c.Name, op, err)
 	}
 	class, hint := classify(err)
-	return materialize.Fail(class, "aws upload of "+u.c.Name, hint, fmt.Errorf("%s: %w", op, err))
+	return materialize.Fail(class, u.op+" of "+u.c.Name, hint, fmt.Errorf("%s: %w", op, err))
 }
 
 // classify gives an error's class and hint.
@@ -78,6 +80,9 @@ func classify(err error) (materialize.Class, string) {
 		if got != "" && strings.HasPrefix(got, h.code) {
 			return h.class, h.hint
 		}
+	}
+	if errors.Is(err, errNoCredentials) {
+		return materialize.ClassConfig, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or name a file: --aws-config-file"
 	}
 	var call *smithy.OperationError
 	if got == "" && errors.As(err, &call) || errors.Is(err, errTooLong) {

@@ -75,11 +75,12 @@ func (u *Uploader) named(ctx context.Context, r *region) ([]types.Snapshot, erro
 // deleted before.
 const startLimit = 20
 
-// start starts the snapshot, or gives the one that an earlier run started. A token
+// start starts the snapshot of a disk of that size and checksum over its blocks, or
+// gives the one that an earlier run started for it. A token
 // whose snapshot came to nothing stands for it as long as AWS remembers, so the next
 // token follows from that snapshot's id: every run finds the same one.
-func (u *Uploader) start(ctx context.Context, r *region, size int64) (id, state string, err error) {
-	next := token(u.c.Name, u.c.Content, strconv.FormatInt(size, 10))
+func (u *Uploader) start(ctx context.Context, r *region, size int64, checksum string) (id, state string, err error) {
+	next := token(u.c.Name, u.c.Content, strconv.FormatInt(size, 10), checksum)
 	for range startLimit {
 		out, err := r.ebs.StartSnapshot(ctx, u.startInput(next, size))
 		if err != nil {

@@ -49,6 +49,9 @@ type Cloud struct {
 	// Looks is how often something is seen as pending after it was finished; set
 	// before the first call.
 	Looks int
+	// Regions are those that the account has; set before the first call. Calls to
+	// others are answered as well.
+	Regions []string
 
 	mu      sync.Mutex // of all below
 	regions map[string]*region

@@ -90,6 +90,7 @@ type imageID struct {
 type imageItem struct {
 	ID       string `xml:"imageId"`
 	Name     string `xml:"name"`
+	About    string `xml:"description"`
 	State    string `xml:"imageState"`
 	Snapshot string `xml:"blockDeviceMapping>item>ebs>snapshotId"`
 	Tags     []Tag  `xml:"tagSet>item"`
@@ -101,7 +102,7 @@ func (q *query) describeImages(c *Cloud, r *region) (any, *failure) {
 	var items []imageItem
 	for _, id := range sortedIDs(r.images) {
 		if im := r.images[id]; q.wanted(ids, id, im.Name, im.Tags) {
-			items = append(items, imageItem{id, im.Name, im.look(r, c.Looks), im.Snapshot, tagList(im.Tags)})
+			items = append(items, imageItem{id, im.Name, im.Description, im.look(r, c.Looks), im.Snapshot, tagList(im.Tags)})
 		}
 	}
 	if len(items) < len(ids) {

@@ -31,6 +31,8 @@ func (q *query) do(c *Cloud, r *region) (any, *failure) {
 		"ModifySnapshotAttribute": q.modifySnapshot, "RegisterImage": q.registerImage, "DescribeImages": q.describeImages,
 		"CopyImage": q.copyImage, "ModifyImageAttribute": q.modifyImage, "DeregisterImage": q.deregisterImage,
 		"ImportSnapshot": q.importSnapshot, "DescribeImportSnapshotTasks": q.describeImports,
+		"DescribeRegions": q.describeRegions, "DescribeImageAttribute": q.launchPermissions,
+		"DescribeSnapshotAttribute": q.volumePermissions,
 	}[q.action()]
 	if !ok {
 		return nil, refuse("InvalidAction", "no action %s", q.action())
