@@ -32,6 +32,7 @@ type world struct {
 	disks    *fakeDisks
 	commits  *fakeCommits
 	records  *fakeRecords
+	packer   *fakePacker
 }
 
 func newWorld(t *testing.T) *world {
@@ -43,11 +44,12 @@ func newWorld(t *testing.T) *world {
 		composer: &fakeComposer{commits: commits, inputs: Inputs{Hash: "inputs-1", Parts: map[string]string{"manifest.yaml": "1"}, Name: "tiny"}},
 		disks:    &fakeDisks{image: `{"size":1}`},
 		records:  &fakeRecords{dir: filepath.Join(dir, "builds"), builds: map[string]Build{}},
+		packer:   &fakePacker{},
 	}
 	config := filepath.Join(dir, "src", "config")
 	write(t, filepath.Join(config, "manifest.yaml"), "packages: []\n")
 	w.Maker = &Maker{
-		Composer: w.composer, Disks: w.disks, Commits: commits, Records: w.records,
+		Composer: w.composer, Disks: w.disks, Commits: commits, Records: w.records, Packer: w.packer,
 		Runner: newRunner(t, dir, func(c *RunnerConfig) { c.Free = func(string) (int64, error) { return 1 << 40, nil } }),
 		Config: ConfigDir{Dir: config, Overrides: filepath.Join(dir, "overrides")},
 		Arch:   arch, StateDir: filepath.Join(dir, "state"),
@@ -429,6 +431,19 @@ func (r *fakeRecords) AddArtifact(_ context.Context, id, _ string, a Artifact, f
 	b.Artifacts[a.Kind] = a
 	r.builds[id] = b
 	return os.Rename(file, filepath.Join(b.Dir, a.File))
+}
+
+func (r *fakeRecords) ReplaceArtifact(_ context.Context, id, _ string, was, now Artifact, file string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.builds[id]
+	if b.Artifacts[was.Kind].SHA256 != was.SHA256 {
+		return fs.ErrExist
+	}
+	b.Artifacts = cloneMap(b.Artifacts)
+	b.Artifacts[now.Kind] = now
+	r.builds[id] = b
+	return errors.Join(os.Rename(file, filepath.Join(b.Dir, now.File)), os.Remove(filepath.Join(b.Dir, was.File)))
 }
 
 func (r *fakeRecords) Prune(context.Context, PruneRequest) ([]BuildRef, error) { return nil, nil }

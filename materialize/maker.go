@@ -20,6 +20,7 @@ type Maker struct {
 	Disks    DiskWriter
 	Commits  CommitStore
 	Records  Records
+	Packer   Packer
 	Runner   *Runner
 	Config   ConfigDir
 	Arch     string // RPM basearch of this machine, the only one that can be made here

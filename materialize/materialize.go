@@ -30,7 +30,7 @@ func NamesBuild(id string) bool {
 type Target struct {
 	Build string `json:"build"` // a build id, or [Next]
 	Arch  string `json:"arch"`  // RPM basearch, such as x86_64
-	Kind  string `json:"kind"`  // key in meta.json's images, such as qemu; "ostree" is the commit itself
+	Kind  string `json:"kind"`  // key in meta.json's images, such as qemu; "ostree" is the commit itself; see [PackedKind]
 }
 
 // String gives the target as a path below the mount, such as next/x86_64/qemu.

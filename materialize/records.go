@@ -23,6 +23,10 @@ type Records interface {
 	// meta.json under cosa's lock and merge rules. A kind that is already
 	// recorded with other bytes is fs.ErrExist, and the recorded file stays.
 	AddArtifact(ctx context.Context, id, arch string, a Artifact, file string) error
+	// ReplaceArtifact moves file into the build's directory and records now in the
+	// place of was, whose file is deleted last. An entry that isn't was any more is
+	// fs.ErrExist, and nothing changes.
+	ReplaceArtifact(ctx context.Context, id, arch string, was, now Artifact, file string) error
 	// Prune deletes builds; see [PruneRequest]. It returns what it deleted or,
 	// dry, would delete.
 	Prune(ctx context.Context, req PruneRequest) ([]BuildRef, error)
@@ -73,8 +77,8 @@ type Artifact struct {
 	Size            int64  `json:"size"` // bytes; -1 unknown
 	SHA256          string `json:"sha256"`
 	SkipCompression bool   `json:"skip-compression,omitempty"`
-	// Inside is what a file that is compressed by nature holds, where that is known:
-	// meta.json's uncompressed-sha256 and uncompressed-size.
+	// Inside is what a compressed file holds, where that is recorded: meta.json's
+	// uncompressed-sha256 and uncompressed-size.
 	Inside *Content `json:"-"`
 	Local  bool     `json:"local"` // the recorded file is there
 	// Damage says why the file that is there is not the recorded one; "" if there

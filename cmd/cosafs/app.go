@@ -107,7 +107,7 @@ func (p *program) help(c *cli.Context) error {
 // commands is the table of them.
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
-		p.initCommand(), p.buildCommand(), p.extendCommand(), p.materialiseCommand(),
+		p.initCommand(), p.buildCommand(), p.extendCommand(), p.materialiseCommand(), p.compressCommand(), p.decompressCommand(),
 		p.mountCommand(), p.umountCommand(), p.serveCommand(), p.tokenCommand(),
 		p.listCommand(), p.showCommand(), p.lsCommand(), p.planCommand(), p.whyCommand(),
 		p.findCommand(), p.diffCommand(),

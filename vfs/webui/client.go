@@ -21,6 +21,8 @@ var (
 	_ Mounter = (*Client)(nil)
 	_ Keeper  = (*Client)(nil)
 	_ Opener  = (*Client)(nil)
+
+	_ Compressor = (*Client)(nil)
 )
 
 // A Client talks to a daemon over its unix socket. It is safe for concurrent
@@ -110,6 +112,12 @@ func (c *Client) Tag(ctx context.Context, name, id string) error {
 // Untag takes a build's name away.
 func (c *Client) Untag(ctx context.Context, name string) error {
 	return c.do(ctx, "/v1/untag", tagRequest{Name: name})
+}
+
+// Compress compresses artifacts.
+func (c *Client) Compress(ctx context.Context, req CompressRequest, tell func(materialize.Event)) (done []Compressed, err error) {
+	err = c.follow(ctx, "/v1/compress", req, listener{tell: tell}, &done)
+	return done, err
 }
 
 // Mount shows the tree at another place.

@@ -18,6 +18,7 @@ import (
 type everything struct {
 	Service
 	Keeper
+	Compressor
 	Mounter
 	Opener
 }
@@ -66,6 +67,7 @@ func contracts() map[string]contract {
 		"POST /v1/prune":            {in: PruneRequest{}, out: []materialize.BuildRef{}},
 		"POST /v1/tag":              {in: tagRequest{}, out: none},
 		"POST /v1/untag":            {in: tagRequest{}, out: none},
+		"POST /v1/compress":         {form: inFrames, in: CompressRequest{}, out: []Compressed{}},
 		"POST /v1/find":             {form: inFrames, in: FindRequest{}, out: []Found{}},
 		"POST /v1/diff":             {in: DiffRequest{}, out: Diff{}},
 		"POST /v1/sync":             {form: inFrames, out: none},

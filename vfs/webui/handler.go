@@ -101,6 +101,14 @@ func keeperRoutes(k Keeper) []route {
 	}
 }
 
+// compressorRoute is the call of a [Compressor].
+func compressorRoute(c Compressor) route {
+	return doing(access.Admin, "/v1/compress", stream(func(ctx context.Context, req CompressRequest, out *streamer) (any, error) {
+		done, err := c.Compress(ctx, req, out.tell)
+		return orEmpty(done), err
+	}))
+}
+
 // mounterRoutes are the calls of a [Mounter].
 func mounterRoutes(m Mounter) []route {
 	return []route{

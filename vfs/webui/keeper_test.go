@@ -63,3 +63,30 @@ func TestKeepingOnlyWhereOffered(t *testing.T) {
 		t.Error("Diff of a service without an index succeeded")
 	}
 }
+
+// compressor is a fake that compresses, too.
+type compressor struct{ *fake }
+
+func (c compressor) Compress(_ context.Context, req webui.CompressRequest, tell func(materialize.Event)) ([]webui.Compressed, error) {
+	tell(materialize.Event{Phase: "compress"})
+	return []webui.Compressed{{Build: "41.2", Kind: "metal", Size: 3, Before: 7}}, c.note("compress %+v", req)
+}
+
+func TestCompressor(t *testing.T) {
+	f := newFake()
+	c := dial(t, compressor{f})
+	var phases []string
+	req := webui.CompressRequest{Builds: []string{"41.2"}, Kinds: []string{"metal"}, Compressor: "xz", Fast: true}
+	done, err := c.Compress(t.Context(), req, func(e materialize.Event) { phases = append(phases, e.Phase) })
+	ok(t, err)
+	same(t, "done", []webui.Compressed{{Build: "41.2", Kind: "metal", Size: 3, Before: 7}}, done)
+	same(t, "events", []string{"compress"}, phases)
+	same(t, "calls", []string{"compress {Builds:[41.2] Kinds:[metal] Compressor:xz Fast:true Uncompress:false}"}, f.calls())
+	f.fail = fs.ErrPermission
+	if _, err := c.Compress(t.Context(), req, nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("Compress: %v; want the refusal", err)
+	}
+	if _, err := dial(t, newFake()).Compress(t.Context(), req, nil); err == nil {
+		t.Error("a service that can't compress did")
+	}
+}

@@ -29,6 +29,7 @@ const (
 type Backend interface {
 	webui.Service
 	webui.Keeper
+	webui.Compressor
 	// Close ends the jobs and lets go of the build directory.
 	Close(ctx context.Context) error
 }

@@ -19,8 +19,9 @@ import (
 
 // backend is a Backend with as many running jobs as it is told.
 type backend struct {
-	webui.Keeper  // nobody asks
-	webui.Service // nil: what is not below must not be called
+	webui.Keeper     // nobody asks
+	webui.Compressor // nor this
+	webui.Service    // nil: what is not below must not be called
 
 	mu     sync.Mutex
 	jobs   int  // guarded by mu

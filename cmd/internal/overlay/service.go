@@ -143,6 +143,11 @@ func (t *Tree) Prune(ctx context.Context, req webui.PruneRequest) ([]materialize
 	return t.work.Prune(ctx, req)
 }
 
+// Compress implements [webui.Compressor], for the build directory.
+func (t *Tree) Compress(ctx context.Context, req webui.CompressRequest, tell func(materialize.Event)) ([]webui.Compressed, error) {
+	return t.work.Compress(ctx, req, tell)
+}
+
 // Tag implements [webui.Service], for the build directory.
 func (t *Tree) Tag(ctx context.Context, name, id string) error { return t.work.Tag(ctx, name, id) }
 

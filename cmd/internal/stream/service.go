@@ -189,6 +189,11 @@ func (s *Stream) Prune(context.Context, webui.PruneRequest) ([]materialize.Build
 	return nil, errNoWorkdir("prune")
 }
 
+// Compress implements [webui.Compressor]: what a store has stays as it is.
+func (s *Stream) Compress(context.Context, webui.CompressRequest, func(materialize.Event)) ([]webui.Compressed, error) {
+	return nil, errNoWorkdir("compress")
+}
+
 // Tag implements [webui.Service]: the list of a store is not edited here.
 func (s *Stream) Tag(context.Context, string, string) error { return errNoWorkdir("tag") }
 

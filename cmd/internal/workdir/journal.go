@@ -20,11 +20,13 @@ import (
 // exit, and nobody finishes what another one is still doing.
 type journal struct{ dir string }
 
-// A note says what is being published: a build, or one more file of it.
+// A note says what is being published: a build, one more file of it, or one that
+// takes the place of another.
 type note struct {
 	ID   string `json:"id"`
 	Arch string `json:"arch"`
 	File string `json:"file,omitempty"`
+	Was  string `json:"was,omitempty"`
 }
 
 // An openNote is a note of this process, which strikes it out or leaves it to
@@ -118,10 +120,31 @@ func (r *records) complete(ctx context.Context, n note) error {
 		return r.enlist(ctx, n.ID, n.Arch)
 	}
 	meta, err := r.meta(ctx, dir)
-	if err != nil || namesFile(meta, n.File) || !index.ValidName(n.File) || strings.HasPrefix(n.File, ".") {
+	if err != nil {
 		return err
 	}
-	return removeIfThere(filepath.Join(dir, n.File))
+	if left := leftOver(meta, n); left != "" {
+		return removeIfThere(filepath.Join(dir, left))
+	}
+	return nil
+}
+
+// leftOver names the file that no meta.json records: the one of the note or, if
+// that is recorded, the one that it takes the place of. Where neither of two is,
+// somebody else has changed meta.json, and none is ours to delete: "".
+func leftOver(meta *index.Meta, n note) string {
+	now, was := namesFile(meta, n.File), n.Was != "" && namesFile(meta, n.Was)
+	left := n.File
+	switch {
+	case now && !was:
+		left = n.Was
+	case now || n.Was != "" && !was:
+		return ""
+	}
+	if !index.ValidName(left) || strings.HasPrefix(left, ".") {
+		return ""
+	}
+	return left
 }
 
 func removeIfThere(path string) error { return ifPresent(os.Remove(path)) }

@@ -186,6 +186,9 @@ func (r *records) Build(ctx context.Context, id, arch string) (materialize.Build
 // the recorded one, which must not pass for it.
 func (r *records) artifact(dir string, im index.Image) materialize.Artifact {
 	a := materialize.Artifact{Kind: string(im.Kind), Size: im.Size, SHA256: im.SHA256, SkipCompression: im.SkipCompression}
+	if im.UncompressedSHA256 != "" {
+		a.Inside = &materialize.Content{SHA256: im.UncompressedSHA256, Size: im.UncompressedSize}
+	}
 	name, err := im.File()
 	if err != nil {
 		a.File = filepath.Base(im.Path)

@@ -169,7 +169,7 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 		Disks: disk.New(disk.Config{
 			ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program, Memory: w.cfg.Memory,
 		}),
-		Records: w.records, Runner: w.runner, Config: config,
+		Records: w.records, Packer: packer{}, Runner: w.runner, Config: config,
 		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
 	}
 }
