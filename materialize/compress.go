@@ -184,7 +184,7 @@ func (m *Maker) compressorOf(ctx context.Context, b Build, kind string, o Compre
 		All  string            `json:"compressor"`
 		Kind map[string]string `json:"platform-compressor"`
 	}
-	if err := json.Unmarshal(image, &said); err != nil {
+	if err := json.Unmarshal(image.image, &said); err != nil {
 		return "", Fail(ClassConfig, "read image.json of "+b.ID, hint, err)
 	}
 	for _, name := range []string{said.Kind[kind], said.All} {
