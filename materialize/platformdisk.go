@@ -21,15 +21,9 @@ type PlatformDisk struct {
 }
 
 // PlatformDisk finds the disk of a recorded build for the kind of the platform.
-// Nothing is written before it is used. A kind that has no disk, or one that can't be
-// made on this machine, is [ErrNotMakeable].
+// Nothing is written before it is used. Then a kind that has no disk, or one that
+// can't be made on this machine, is [ErrNotMakeable].
 func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error) {
-	if err := m.makeable(t); err != nil {
-		return PlatformDisk{}, err
-	}
-	if t.Kind == KindOSTree {
-		return PlatformDisk{}, fmt.Errorf("%s is no disk: %w", t, ErrNotMakeable)
-	}
 	b, err := m.Records.Build(ctx, t.Build, t.Arch)
 	if err != nil {
 		return PlatformDisk{}, err
@@ -40,7 +34,7 @@ func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error
 	}
 	req := m.diskRequest(b, t.Kind, image)
 	return PlatformDisk{
-		Build: b, ImageJSON: image.image, Key: diskKey(req, t.Kind),
+		Build: b, ImageJSON: image, Key: diskKey(req, t.Kind),
 		Use: func(ctx context.Context, do func(View) error) error { return m.useDisk(ctx, b, t, req, do) },
 	}, nil
 }
@@ -48,16 +42,22 @@ func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error
 // diskKey hashes what a platform's disk follows from. How it is written is not part of
 // it: the same system stays the same when cosafs or mkfs are renewed.
 func diskKey(req DiskRequest, kind string) string {
-	return hashKey("platform disk", req.Commit, req.Ref, req.OS, req.Arch, string(req.ImageJSON), string(req.PlatformsJSON), kind)
+	return hashKey("platform disk", req.Commit, req.Ref, req.OS, req.Arch, string(req.ImageJSON), kind)
 }
 
 // useDisk has the base disk written, if it isn't cached, and gives the platform's.
 func (m *Maker) useDisk(ctx context.Context, b Build, t Target, req DiskRequest, do func(View) error) error {
+	if err := m.makeable(t); err != nil {
+		return err
+	}
+	if t.Kind == KindOSTree {
+		return fmt.Errorf("%s is no disk: %w", t, ErrNotMakeable)
+	}
 	for {
 		base, release, err := m.holdBase(m.baseKey(req))
 		if err == nil {
 			defer release()
-			return m.withDisk(m.imageRequest(b, t.Kind, req, base), do)
+			return m.withDisk(m.imageRequest(b, t.Kind, req.ImageJSON, base), do)
 		}
 		if !isAbsent(err) {
 			return err

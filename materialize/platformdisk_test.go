@@ -52,7 +52,11 @@ func TestPlatformDisk(t *testing.T) {
 	}
 	for _, kind := range []string{KindOSTree, "toaster"} {
 		target.Kind = kind
-		if _, err := w.PlatformDisk(t.Context(), target); !errors.Is(err, ErrNotMakeable) {
+		d, err := w.PlatformDisk(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Use(t.Context(), func(View) error { return nil }); !errors.Is(err, ErrNotMakeable) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

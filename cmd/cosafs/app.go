@@ -41,6 +41,9 @@ func (p *program) finish(c *cli.Command) {
 	c.OnUsageError = onUsageError
 	c.HideHelpCommand = true
 	hideFalse(c.Flags)
+	for _, sub := range c.Subcommands {
+		p.finish(sub)
+	}
 	work := c.Action
 	c.Action = func(ctx *cli.Context) error {
 		if err := p.configure(ctx); err != nil {
@@ -63,7 +66,7 @@ func hideFalse(flags []cli.Flag) {
 func onUsageError(c *cli.Context, err error, isSubcommand bool) error {
 	name := ""
 	if isSubcommand && c.Command != nil {
-		name = c.Command.Name
+		name = fullName(c.Command)
 	}
 	text := err.Error()
 	if option, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
@@ -111,7 +114,7 @@ func (p *program) commands() []*cli.Command {
 		p.mountCommand(), p.umountCommand(), p.serveCommand(), p.tokenCommand(),
 		p.listCommand(), p.showCommand(), p.lsCommand(), p.planCommand(), p.whyCommand(),
 		p.findCommand(), p.diffCommand(),
-		p.fetchCommand(), p.uploadCommand(), p.verifyCommand(), p.gcCommand(), p.syncCommand(), p.pinCommand(),
+		p.fetchCommand(), p.uploadCommand(), p.verifyCommand(), p.gcCommand(), p.syncCommand(), p.pinCommand(), p.awsCommand(),
 		p.runCommand(),
 		p.statusCommand(), p.logsCommand(), p.cancelCommand(), p.retryCommand(),
 		p.pruneCommand(), p.tagCommand(),
@@ -121,14 +124,18 @@ func (p *program) commands() []*cli.Command {
 
 // wantArgs refuses fewer than low and more than high arguments; high < 0 is no limit.
 func wantArgs(c *cli.Context, low, high int) error {
+	name := fullName(c.Command)
 	switch n := c.NArg(); {
 	case n < low:
-		return usagef(c.Command.Name, "%s: argument missing: %s", c.Command.Name, c.Command.ArgsUsage)
+		return usagef(name, "%s: argument missing: %s", name, c.Command.ArgsUsage)
 	case high >= 0 && n > high:
-		return usagef(c.Command.Name, "%s: unexpected argument %q", c.Command.Name, c.Args().Get(high))
+		return usagef(name, "%s: unexpected argument %q", name, c.Args().Get(high))
 	}
 	return nil
 }
+
+// fullName gives a command's name as it is typed: a subcommand's has two words.
+func fullName(c *cli.Command) string { return strings.TrimPrefix(c.HelpName, "cosafs ") }
 
 // interrupted says whether err is only the end of ctx, which a command that
 // watches takes for its normal end.

@@ -15,7 +15,7 @@ const aliasPrefix = "buildextend-"
 // options before arguments, global options before the command. People write
 // "cosafs ls 41.1 --all --json", and so do cosa's scripts.
 func arrange(app *cli.App, args []string) ([]string, error) {
-	a := arranger{global: app.Flags}
+	a := arranger{global: app.Flags, uploads: slices.Contains(args, "--upload")}
 	rest := args[1:]
 	for len(rest) > 0 {
 		arg := rest[0]
@@ -34,10 +34,10 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 	}
 	line := append([]string{args[0]}, a.front...)
-	if a.name == "" {
+	if a.names == nil {
 		return append(line, a.options...), nil
 	}
-	line = append(append(line, a.name), a.options...)
+	line = slices.Concat(line, a.names, a.options)
 	if a.command != nil {
 		line = append(line, "--")
 	}
@@ -48,23 +48,51 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 type arranger struct {
 	global  []cli.Flag
 	command *cli.Command // nil until it is known, or when it is unknown
-	name    string       // of the command, as given
+	names   []string     // of the command and its subcommand, as given
+	uploads bool         // --upload is among the words: buildextend-aws is to do that, too
 	front   []string     // global options
 	options []string     // the command's
 	plain   []string     // arguments
 }
 
-// word takes the command's name, or an argument.
+// word takes the command's name, its subcommand's, or an argument.
 func (a *arranger) word(app *cli.App, arg string) {
-	if a.name != "" {
+	switch {
+	case a.names == nil:
+		a.begin(app, arg)
+	case a.command != nil && len(a.command.Subcommands) > 0:
+		a.names = append(a.names, arg)
+		a.command = subcommand(a.command, arg)
+	default:
 		a.plain = append(a.plain, arg)
-		return
 	}
-	a.name = arg
-	if kind, ok := strings.CutPrefix(arg, aliasPrefix); ok {
-		a.name, a.plain = "extend", []string{kind}
+}
+
+// begin takes the command's name, or cosa's for it.
+func (a *arranger) begin(app *cli.App, arg string) {
+	kind, extends := strings.CutPrefix(arg, aliasPrefix)
+	switch {
+	case arg == "imageupload-aws", extends && kind == "ec2", extends && kind == "aws" && a.uploads:
+		a.names = []string{"aws", "upload"}
+	case arg == "aws-replicate":
+		a.names = []string{"aws", "replicate"}
+	case extends:
+		a.names, a.plain = []string{"extend"}, []string{kind}
+	default:
+		a.names = []string{arg}
 	}
-	a.command = app.Command(a.name)
+	if a.command = app.Command(a.names[0]); len(a.names) > 1 {
+		a.command = subcommand(a.command, a.names[1])
+	}
+}
+
+// subcommand gives the one of a name, or nil.
+func subcommand(c *cli.Command, name string) *cli.Command {
+	i := slices.IndexFunc(c.Subcommands, func(s *cli.Command) bool { return s.HasName(name) })
+	if i < 0 {
+		return nil
+	}
+	return c.Subcommands[i]
 }
 
 // option takes an option with its value, and gives what is left. An option
@@ -86,7 +114,7 @@ func (a *arranger) option(rest []string) ([]string, error) {
 		n = 2
 	}
 	if len(rest) < n { // the parser would take the command's name for the value
-		return nil, usagef(a.name, "option %s needs a value", rest[0])
+		return nil, usagef(strings.Join(a.names, " "), "option %s needs a value", rest[0])
 	}
 	*to = append(*to, rest[:n]...)
 	return rest[n:], nil

@@ -43,6 +43,9 @@ func (a *Account) Replicate(ctx context.Context, p Replication, t *materialize.T
 	if err := u.replicas(ctx, p); err != nil {
 		return nil, u.failure(ctx, "find regions", err)
 	}
+	if len(u.c.Regions) == 1 {
+		return nil, nil // nothing to do
+	}
 	if p.DryRun != nil {
 		u.c.Name = "<name>"
 		return nil, (&printer{u: u}).copies(p.Source)
