@@ -96,6 +96,11 @@ func keepBase(from, to string, base BaseDisk) error {
 	if err := writeJSON(filepath.Join(from, baseRecord), base); err != nil {
 		return err
 	}
+	return moveDir(from, to)
+}
+
+// moveDir moves a directory to a place in the cache, where a damaged one may be.
+func moveDir(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}

@@ -107,3 +107,10 @@ func writeGzip(path string, content []byte) error {
 	_, err = z.Write(content)
 	return errors.Join(err, z.Close(), f.Close())
 }
+
+// touch notes that a file was used, for whoever clears the oldest away. Where it
+// can't it is only cleared sooner.
+func touch(path string) {
+	now := time.Now()
+	_ = os.Chtimes(path, now, now)
+}

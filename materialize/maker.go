@@ -42,22 +42,42 @@ type Maker struct {
 // It blocks until they do, they can't, or ctx ends. Where the bytes exist it
 // costs no job. A target that no recipe makes is [ErrNotMakeable].
 func (m *Maker) Make(ctx context.Context, t Target) (Result, error) {
-	if t.Build == Next {
-		return m.makeNext(ctx, t)
+	t, made, err := m.inBuild(ctx, t)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := m.makeTarget(ctx, t)
+	r.New = made
+	return r, err
+}
+
+func (m *Maker) makeTarget(ctx context.Context, t Target) (Result, error) {
+	if _, format := SplitKind(t.Kind); format != "" {
+		return m.makePacked(ctx, t)
 	}
 	return m.makeArtifact(ctx, t)
 }
 
-// makeNext makes the build that the configuration gives now, if it is not made
-// yet, and then the artifact of it.
-func (m *Maker) makeNext(ctx context.Context, t Target) (Result, error) {
-	built, err := m.buildNext(ctx, t)
-	if err != nil {
-		return Result{}, err
+// inBuild gives the target in the build that is meant. Of next/ that is the build
+// that the configuration gives now, which is made if it isn't yet; made says so.
+// Names of next/ promise a format: what is recorded compressed is meant uncompressed.
+func (m *Maker) inBuild(ctx context.Context, t Target) (in Target, made bool, err error) {
+	if t.Build != Next {
+		return t, false, nil
 	}
-	r, err := m.makeArtifact(ctx, Target{Build: built.Build, Arch: t.Arch, Kind: t.Kind})
-	r.New = built.New
-	return r, err
+	artifact := t
+	var format string
+	artifact.Kind, format = SplitKind(t.Kind)
+	built, err := m.buildNext(ctx, artifact)
+	if err != nil {
+		return t, false, err
+	}
+	t.Build = built.Build
+	b, err := m.Records.Build(ctx, t.Build, t.Arch)
+	if err == nil && format == "" && b.Artifacts[t.Kind].Packed() {
+		t.Kind = PackedKind(t.Kind, Plain)
+	}
+	return t, built.New, err
 }
 
 // buildNext makes the build that the configuration gives now, for the sake of the

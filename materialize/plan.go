@@ -35,13 +35,17 @@ type Facts struct {
 	Again    bool        // it is recorded, its file is gone, and can be made again as it was
 	Failure  error       // remembered failure of a step, nil if none
 	Job      *JobInfo    // of a step that is under way, nil if none
+	Format   string      // the compression in which it is wanted, see [PackedKind]; "" = as it is
+	Packed   bool        // and so it is in the cache
 
-	buildKey, baseKey, artifactKey, viewKey string
+	buildKey, baseKey, artifactKey, viewKey, packedKey string
 }
 
 // gather collects the facts.
 func (m *Maker) gather(ctx context.Context, t Target) (Facts, error) {
-	f := Facts{Target: t, Makeable: m.makeable(t), Engine: m.Composer.Name()}
+	kind, format := SplitKind(t.Kind)
+	t.Kind = kind
+	f := Facts{Target: t, Makeable: m.makeable(t), Engine: m.Composer.Name(), Format: format}
 	var err error
 	if t.Build == Next {
 		err = m.gatherNext(ctx, &f)
@@ -54,6 +58,7 @@ func (m *Maker) gather(ctx context.Context, t Target) (Facts, error) {
 		return Facts{}, err
 	}
 	m.gatherSteps(ctx, &f)
+	m.gatherPacked(&f)
 	m.gatherJobs(&f)
 	return f, nil
 }
@@ -152,12 +157,21 @@ func (m *Maker) gatherJobs(f *Facts) {
 
 // keys are the job keys of the target's steps, those that are known.
 func (f Facts) keys() []string {
-	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey, f.viewKey}, func(k string) bool { return k == "" })
+	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey, f.viewKey, f.packedKey}, func(k string) bool { return k == "" })
 }
 
-// plan decides. The order is: stored, under way,
-// failed, then what has to be made.
+// plan decides.
 func (f Facts) plan() Plan {
+	p := f.planArtifact()
+	if f.Format != "" {
+		return f.planPacked(p)
+	}
+	return p
+}
+
+// planArtifact decides about the artifact as it is. The order is: stored, under way,
+// failed, then what has to be made.
+func (f Facts) planArtifact() Plan {
 	p := Plan{Target: f.Target}
 	if f.Inputs != nil {
 		p.Inputs = f.Inputs.Key

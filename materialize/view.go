@@ -10,28 +10,29 @@ import (
 // caller closes the view. Any other target is made as by [Maker.Make], and the view
 // is nil.
 func (m *Maker) Open(ctx context.Context, t Target) (Result, View, error) {
-	var built Result
-	if t.Build == Next {
-		var err error
-		if built, err = m.buildNext(ctx, t); err != nil {
-			return Result{}, nil, err
-		}
-		t.Build = built.Build
+	t, made, err := m.inBuild(ctx, t)
+	if err != nil {
+		return Result{}, nil, err
 	}
+	r, v, err := m.open(ctx, t)
+	r.New = made
+	return r, v, err
+}
+
+func (m *Maker) open(ctx context.Context, t Target) (Result, View, error) {
 	b, err := m.Records.Build(ctx, t.Build, t.Arch)
 	if err != nil {
 		return Result{}, nil, err
 	}
 	if !m.isView(b, t.Kind) {
-		r, err := m.makeArtifact(ctx, t)
-		r.New = built.New
+		r, err := m.makeTarget(ctx, t)
 		return r, nil, err
 	}
 	v, err := m.openView(ctx, b, t)
 	if err != nil {
 		return Result{}, nil, err
 	}
-	return Result{Build: b.ID, Size: v.Size(), New: built.New}, v, nil
+	return Result{Build: b.ID, Size: v.Size()}, v, nil
 }
 
 // isView says whether an open of the kind computes it: what is recorded is a file.

@@ -65,7 +65,7 @@ func (p *program) compress(c *cli.Context, req webui.CompressRequest) error {
 		}
 		done, err := p.runCompress(c.Context, z, req)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.Command.Name, err)
+			return err
 		}
 		return p.data(done, func() { p.printCompressed(done) })
 	})

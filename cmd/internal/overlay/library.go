@@ -110,9 +110,11 @@ func (l *library) doubt(top vfs.Entry) vfs.Entry {
 	return top
 }
 
-// final says whether no store is asked for what the build directory has.
+// final says whether no store is asked for what the build directory has, or could
+// make of what it has.
 func final(top vfs.Entry) bool {
-	return top.State == materialize.StateLocal || top.State == materialize.StateBuilding || top.State == materialize.StateView
+	here := []materialize.State{materialize.StateLocal, materialize.StateCached, materialize.StateBuilding, materialize.StateView}
+	return slices.Contains(here, top.State) || top.Source == sourceWorkdir
 }
 
 // stands says whether a store's file stands for what the build directory lacks:
@@ -146,7 +148,12 @@ func (l *library) stored(e vfs.Entry) bool {
 
 // resolveKind finds the file that a plan is about.
 func (l *library) resolveKind(ctx context.Context, t materialize.Target) (vfs.Entry, error) {
-	return l.Resolve(ctx, t.Build, t.Arch, index.ShortName(index.Kind(t.Kind)))
+	kind, format := materialize.SplitKind(t.Kind)
+	name := index.ShortName(index.Kind(kind))
+	if format != "" && format != materialize.Plain {
+		name += "." + format
+	}
+	return l.Resolve(ctx, t.Build, t.Arch, name)
 }
 
 // Buildable implements [vfs.Library]: without what the stores have.

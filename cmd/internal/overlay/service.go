@@ -106,7 +106,8 @@ func (t *Tree) Plan(ctx context.Context, path string) (materialize.Plan, error) 
 
 // settled says whether a plan of the build directory's needs no look at stores.
 func settled(p materialize.Plan) bool {
-	return p.Target.Build == materialize.Next || p.State == materialize.StateLocal || p.State == materialize.StateBuilding
+	return p.Target.Build == materialize.Next || p.State == materialize.StateLocal || p.State == materialize.StateCached ||
+		p.State == materialize.StateBuilding
 }
 
 // fromStore says whether a plan of the stores' is the one that an open follows.

@@ -15,9 +15,10 @@ import (
 // listFile is the list of builds, the only file of the tree that lies nowhere: it
 // is the build directory's with what the stores add.
 const (
-	listFile     = "builds.json"
-	sourceBoth   = "workdir and stores"
-	sourceStores = "stores" // of what no store has any more
+	listFile      = "builds.json"
+	sourceBoth    = "workdir and stores"
+	sourceStores  = "stores"  // of what no store has any more
+	sourceWorkdir = "workdir" // of what lies in the build directory
 )
 
 // merged is a snapshot of both trees, and the builds.json that goes with it.

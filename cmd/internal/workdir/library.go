@@ -52,53 +52,60 @@ func (w library) Resolve(ctx context.Context, build, arch, name string) (vfs.Ent
 	return w.artifactEntry(ctx, b, kind)
 }
 
-// kindNamed finds the kind of artifact that name names: its short name, its
-// full one, or the one that is recorded.
-func (w *Workdir) kindNamed(b materialize.Build, name string) (string, bool) {
-	for kind, a := range b.Artifacts {
-		if a.File == name {
-			return kind, true
-		}
-	}
-	if kind, ok := index.KindOfShort(name); ok {
-		return string(kind), true
-	}
-	for _, kind := range w.maker.Disks.Kinds() {
-		if w.records.FileName(kind, b.Name, b.ID, b.Arch) == name {
-			return kind, true
-		}
-	}
-	return "", false
-}
-
 // comes are the states of an artifact that isn't recorded and can be opened, or
 // could be but for a failure.
 var comes = []materialize.State{
-	materialize.StateView, materialize.StateBuildable, materialize.StateBuilding, materialize.StateFailed,
+	materialize.StateView, materialize.StateCached, materialize.StateBuildable, materialize.StateBuilding, materialize.StateFailed,
 }
 
-// artifactEntry describes an artifact of a recorded build as it is now.
+// artifactEntry describes an artifact of a recorded build as it is now, or its
+// bytes in another compression.
 func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind string) (vfs.Entry, error) {
 	p, err := w.maker.Plan(ctx, materialize.Target{Build: b.ID, Arch: b.Arch, Kind: kind})
 	if err != nil {
 		return vfs.Entry{}, err
 	}
-	a, recorded := b.Artifacts[kind]
+	plain, format := materialize.SplitKind(kind)
+	a, recorded := b.Artifacts[plain]
 	if !recorded && !slices.Contains(comes, p.State) {
 		return vfs.Entry{}, fmt.Errorf("%s: %w", p.Target, fs.ErrNotExist)
 	}
 	e := vfs.Entry{
-		Build: b.ID, Arch: b.Arch, Kind: kind, ModTime: b.Time, Size: -1,
-		Name: w.records.FileName(kind, b.Name, b.ID, b.Arch), State: p.State, Reason: p.Reason,
+		Build: b.ID, Arch: b.Arch, Kind: kind, ModTime: b.Time,
+		Name: w.records.FileName(plain, b.Name, b.ID, b.Arch), State: p.State, Reason: p.Reason, Source: sourceOf(p),
 	}
-	e.Source = sourceOf(p)
-	if size, ok := w.maker.ViewSize(ctx, b, kind); ok {
-		e.Size = size
+	switch {
+	case format != "":
+		e.Name = w.maker.PackedName(b, kind)
+	case recorded:
+		e.Name = a.File
 	}
-	if recorded {
-		e.Name, e.SHA256, e.Size = a.File, a.SHA256, a.Size
-	}
+	w.describe(ctx, &e, b, kind)
 	return e, nil
+}
+
+// describe adds to an entry what is known of its bytes, which are those of the kind.
+func (w *Workdir) describe(ctx context.Context, e *vfs.Entry, b materialize.Build, kind string) {
+	plain, format := materialize.SplitKind(kind)
+	a, recorded := b.Artifacts[plain]
+	e.Size = -1
+	switch {
+	case format == "" && recorded:
+		e.Size, e.SHA256 = a.Size, a.SHA256
+	case format == "":
+		if size, ok := w.maker.ViewSize(ctx, b, kind); ok {
+			e.Size = size
+		}
+	case format == materialize.Plain && a.Inside != nil:
+		e.Size, e.SHA256 = a.Inside.Size, a.Inside.SHA256
+		if a.Local && e.Source == "" {
+			e.Source = sourceWorkdir
+		}
+	default:
+		if c, ok := w.maker.Packed(b, kind); ok {
+			e.Size, e.SHA256 = c.Size, c.SHA256
+		}
+	}
 }
 
 // sourceWorkdir is the source of what lies in builds/.
@@ -118,37 +125,37 @@ func sourceOf(p materialize.Plan) string {
 // resolveNext describes a file of next/. A configuration that can't be read
 // still gives an entry, whose open fails with the reason.
 func (w *Workdir) resolveNext(ctx context.Context, arch, name string) (vfs.Entry, error) {
-	kind, ok := index.KindOfShort(name)
-	if !ok || arch != w.cfg.Arch || !w.canMake(string(kind)) {
+	kind, ok := kindOfNext(name)
+	if !ok || arch != w.cfg.Arch || !w.canMake(kind) {
 		return vfs.Entry{}, fmt.Errorf("next/%s/%s: %w", arch, name, fs.ErrNotExist)
 	}
-	e := vfs.Entry{Build: materialize.Next, Arch: arch, Name: name, Kind: string(kind), Size: -1, ModTime: w.started}
+	e := vfs.Entry{Build: materialize.Next, Arch: arch, Name: name, Kind: kind, Size: -1, ModTime: w.started}
 	p, err := w.maker.Plan(ctx, w.target(e))
 	if err != nil {
 		e.State, e.Reason, e.Inputs = materialize.StateFailed, err.Error(), "unreadable: "+err.Error()
 		return e, nil
 	}
 	e.State, e.Reason, e.Inputs, e.Source = p.State, p.Reason, p.Inputs, sourceOf(p)
-	if p.State == materialize.StateLocal || p.State == materialize.StateView {
-		w.fillLocal(ctx, &e)
+	if slices.Contains([]materialize.State{materialize.StateLocal, materialize.StateView, materialize.StateCached}, p.State) {
+		w.fillLocal(ctx, &e, p.Target.Kind)
 	}
 	return e, nil
 }
 
-// fillLocal gives an entry of next/ whose bytes are here their size and digest.
-func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry) {
+// fillLocal gives an entry of next/ whose bytes are here, as those of the kind, their
+// size and digest.
+func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry, kind string) {
 	b, err := w.records.Latest(ctx, e.Arch)
 	if err != nil {
 		return // pruned a moment ago; the next look shows it
 	}
-	a := b.Artifacts[e.Kind]
-	e.Size, e.SHA256, e.ModTime = a.Size, a.SHA256, b.Time
-	if size, ok := w.maker.ViewSize(ctx, b, e.Kind); ok {
-		e.Size = size
-	}
+	e.ModTime = b.Time
+	w.describe(ctx, e, b, kind)
 }
 
+// canMake says whether this machine makes the kind, whatever its compression.
 func (w *Workdir) canMake(kind string) bool {
+	kind, _ = materialize.SplitKind(kind)
 	return kind == materialize.KindOSTree || slices.Contains(w.maker.Disks.Kinds(), kind)
 }
 

@@ -191,10 +191,11 @@ func badPath(path string) error {
 }
 
 func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, name string) (materialize.Target, error) {
-	if kind, ok := index.KindOfShort(name); ok {
-		name = string(kind)
-	}
-	if t.Build != materialize.Next {
+	if t.Build == materialize.Next {
+		if kind, ok := kindOfNext(name); ok {
+			name = kind
+		}
+	} else {
 		id, err := w.resolveID(ctx, t.Build)
 		if err != nil {
 			return t, err
@@ -212,11 +213,17 @@ func (w *Workdir) parseKind(ctx context.Context, t materialize.Target, path, nam
 	switch {
 	case w.canMake(name) || w.recorded(ctx, t):
 		return t, nil
-	case slices.Contains(index.Kinds(), index.Kind(name)):
+	case isKind(name):
 		return t, materialize.Fail(materialize.ClassConfig, "make "+name,
 			"kinds that can be made: "+strings.Join(w.makeable(), " "), materialize.ErrNotMakeable)
 	}
 	return t, badPath(path)
+}
+
+// isKind says whether there is such a kind of artifact, in whatever compression.
+func isKind(name string) bool {
+	name, _ = materialize.SplitKind(name)
+	return slices.Contains(index.Kinds(), index.Kind(name))
 }
 
 func (w *Workdir) recorded(ctx context.Context, t materialize.Target) bool {
@@ -224,7 +231,8 @@ func (w *Workdir) recorded(ctx context.Context, t materialize.Target) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := b.Artifacts[t.Kind]
+	kind, _ := materialize.SplitKind(t.Kind)
+	_, ok := b.Artifacts[kind]
 	return ok
 }
 

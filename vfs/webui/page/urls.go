@@ -50,7 +50,11 @@ func treePath(path string) bool { return path != "" && path != "." && fs.ValidPa
 
 // targetPath is the path by which what a job makes is found, "" if it has none.
 func targetPath(t materialize.Target) string {
-	name := index.ShortName(index.Kind(t.Kind))
+	kind, format := materialize.SplitKind(t.Kind)
+	name := index.ShortName(index.Kind(kind))
+	if name != "" && format != "" && format != materialize.Plain {
+		name += "." + format
+	}
 	path := t.Build + "/" + t.Arch + "/" + name
 	if name == "" || t.Build == "" || t.Arch == "" || !treePath(path) {
 		return ""
