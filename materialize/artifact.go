@@ -2,8 +2,6 @@ package materialize
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,10 +9,6 @@ import (
 
 // KindOSTree is the kind of the commit itself, which every build has.
 const KindOSTree = "ostree"
-
-// imageJSONPath is where a commit keeps the image configuration it was composed
-// with (cosa since 2022-06).
-const imageJSONPath = "/usr/share/coreos-assembler/image.json"
 
 // diskSpace is the least that writing a disk image needs, in bytes. The disk
 // writer looks closer once it knows the commit's size.
@@ -127,23 +121,25 @@ func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, t
 	if err != nil {
 		return err
 	}
-	base, release, err := m.baseDisk(ctx, m.diskRequest(b, t.Kind, image), t, task.Part(0, 0.9))
+	req := m.diskRequest(b, t.Kind, image)
+	base, release, err := m.baseDisk(ctx, req, t, task.Part(0, 0.9))
 	if err != nil {
 		return err
 	}
 	defer release()
 	task.Phase("write "+t.Kind, 0.9)
-	return m.Disks.Make(ctx, m.imageRequest(b, t.Kind, image, base), out, task.Part(0.9, 0.96))
+	return m.Disks.Make(ctx, m.imageRequest(b, t.Kind, req, base), out, task.Part(0.9, 0.96))
 }
 
-func (m *Maker) imageRequest(b Build, kind string, image []byte, base BaseDisk) ImageRequest {
+// imageRequest asks for the kind's file of the base disk that was written for disk.
+func (m *Maker) imageRequest(b Build, kind string, disk DiskRequest, base BaseDisk) ImageRequest {
 	made := b.CommitTime
 	if made.IsZero() {
 		made = b.Time // cosa did not always record it
 	}
 	return ImageRequest{
-		Kind: kind, Base: base, ImageJSON: image, Name: b.Name, Build: b.ID, Version: b.Version, Summary: b.Summary,
-		Arch: b.Arch, File: m.Records.FileName(kind, b.Name, b.ID, b.Arch), Time: made,
+		Kind: kind, Base: base, ImageJSON: disk.ImageJSON, PlatformsJSON: disk.PlatformsJSON,
+		Name: b.Name, Build: b.ID, Version: b.Version, Summary: b.Summary, Arch: b.Arch, File: m.Records.FileName(kind, b.Name, b.ID, b.Arch), Time: made,
 	}
 }
 
@@ -154,25 +150,6 @@ func (m *Maker) recordArtifact(ctx context.Context, b Build, a Artifact, file st
 	}
 	task.Phase("done", 1)
 	return Result{Build: b.ID, Path: filepath.Join(b.Dir, a.File), Size: a.Size}, nil
-}
-
-// imageOf gives the image configuration that the build was composed with. The
-// commit carries it; a commit of an older cosa does not, and takes today's.
-func (m *Maker) imageOf(ctx context.Context, b Build) ([]byte, error) {
-	if known, ok := m.images.Load(b.Commit); ok {
-		return known.([]byte), nil //nolint:errcheck // nothing else is stored
-	}
-	image, err := m.Commits.Cat(ctx, b.Commit, imageJSONPath)
-	switch {
-	case err == nil && json.Valid(image):
-		m.images.Store(b.Commit, image)
-		return image, nil
-	case err == nil:
-		return nil, Fail(ClassConfig, "read image.json of "+b.ID, "the commit is damaged: make a new build", errors.New("not JSON"))
-	case isAbsent(err):
-		return m.Disks.RenderImage(ctx)
-	}
-	return nil, err
 }
 
 // haveCommit brings the commit into the repository if it only lies in the
@@ -201,10 +178,10 @@ func commitHere(b Build) error {
 		fmt.Errorf("neither the repository nor %s has it: %w", b.Dir, os.ErrNotExist))
 }
 
-func (m *Maker) diskRequest(b Build, kind string, image []byte) DiskRequest {
+func (m *Maker) diskRequest(b Build, kind string, c imageConfig) DiskRequest {
 	return DiskRequest{
 		Repo: m.Commits.Repo(), Commit: b.Commit, Ref: b.Ref, OS: b.Name,
-		Build: b.ID, Arch: b.Arch, ImageJSON: image, Sector: sectorOf(kind),
+		Build: b.ID, Arch: b.Arch, ImageJSON: c.image, PlatformsJSON: c.platforms, Sector: sectorOf(kind),
 	}
 }
 

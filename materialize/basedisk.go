@@ -39,7 +39,8 @@ func (m *Maker) baseDisk(ctx context.Context, req DiskRequest, t Target, task *T
 
 // baseKey hashes what decides the disk's bytes.
 func (m *Maker) baseKey(req DiskRequest) string {
-	return hashKey("base", req.Commit, req.Ref, req.OS, req.Build, req.Arch, string(req.ImageJSON), fmt.Sprint(req.Sector), m.Disks.Tool())
+	return hashKey("base", req.Commit, req.Ref, req.OS, req.Build, req.Arch, string(req.ImageJSON), string(req.PlatformsJSON),
+		fmt.Sprint(req.Sector), m.Disks.Tool())
 }
 
 func (m *Maker) baseDir(key string) string { return filepath.Join(m.StateDir, "base", key) }

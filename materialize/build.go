@@ -161,7 +161,8 @@ func (b *building) compose(ctx context.Context) error {
 	}
 	req := ComposeRequest{
 		Arch: b.Arch, Version: b.opts.Version, Parent: parent, Force: b.opts.Force || b.renamed(),
-		ImageJSON: b.in.ImageJSON, Metadata: b.prov.metadata(b.Arch), Timestamp: b.prov.time,
+		ImageJSON: b.in.ImageJSON, PlatformsJSON: b.in.PlatformsJSON,
+		Metadata: b.prov.metadata(b.Arch), Timestamp: b.prov.time,
 	}
 	if p := b.previous; p != nil {
 		req.Previous = &Previous{Commit: p.Commit, Version: p.Version, InputHash: p.InputHash, ContentChecksum: p.ContentChecksum, Packages: p.Packages}
@@ -241,7 +242,7 @@ func (b *building) beginDisk(ctx context.Context, n NewBuild) func() {
 		return func() {}
 	}
 	made := Build{ID: n.ID, Arch: n.Arch, Name: n.Name, Ref: n.Commit.Ref, Commit: n.Commit.Checksum}
-	w := b.baseWork(b.diskRequest(made, b.opts.Kinds[i], n.ImageJSON), Target{Build: n.ID, Arch: n.Arch, Kind: b.opts.Kinds[i]})
+	w := b.baseWork(b.diskRequest(made, b.opts.Kinds[i], b.in.imageConfig()), Target{Build: n.ID, Arch: n.Arch, Kind: b.opts.Kinds[i]})
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -54,6 +55,9 @@ type ComposeRequest struct {
 	// ImageJSON is the rendered image configuration, kept in the commit as
 	// /usr/share/coreos-assembler/image.json (cosa since 2022-06).
 	ImageJSON []byte
+	// PlatformsJSON is the table of platforms.yaml for Arch, kept beside it as
+	// platforms.json (cosa since 2024-02).
+	PlatformsJSON []byte
 	// Metadata is added to the commit: coreos-assembler.config-gitrev and such.
 	Metadata map[string]string
 	// Timestamp is SOURCE_DATE_EPOCH; zero = the newest package's build time.
@@ -65,6 +69,13 @@ type Previous struct {
 	Commit, Version, InputHash string
 	ContentChecksum            string
 	Packages                   []Package
+}
+
+// ImageFiles are the files of the commit that its images are made with, by path.
+func (r ComposeRequest) ImageFiles() map[string][]byte {
+	files := map[string][]byte{imageJSONPath: r.ImageJSON, platformsJSONPath: r.PlatformsJSON}
+	maps.DeleteFunc(files, func(_ string, b []byte) bool { return len(b) == 0 })
+	return files
 }
 
 // A Commit is what a compose gives.

@@ -15,6 +15,8 @@ type DiskRequest struct {
 	Build     string
 	Arch      string
 	ImageJSON []byte // the rendered image configuration (image.yaml over defaults)
+	// PlatformsJSON is the table of platforms.yaml for Arch; nil = an empty one.
+	PlatformsJSON []byte
 	// Sector is the logical sector size in bytes, 512 or 4096.
 	Sector int
 	// Out is where the raw sparse disk is written; it must not exist.
@@ -29,6 +31,8 @@ type BaseDisk struct {
 	// Platform is where the platform id lies in the boot entry: patching these
 	// bytes in place makes another platform's disk.
 	Platform []Extent `json:"platform"`
+	// Console is where grub.cfg has the platform's console settings, patched likewise.
+	Console []Extent `json:"console,omitempty"`
 }
 
 // An Extent is a range of bytes of a disk.
@@ -39,15 +43,16 @@ type Extent struct {
 
 // An ImageRequest says which file to make of a base disk.
 type ImageRequest struct {
-	Kind      string
-	Base      BaseDisk
-	ImageJSON []byte // as in [DiskRequest]
-	Name      string // of the OS
-	Build     string
-	Version   string // ostree's, which is the build's unless it was made in a time of other rules
-	Summary   string // one line about the OS; "" if none is known
-	Arch      string // RPM basearch
-	File      string // base name that the file will have
+	Kind          string
+	Base          BaseDisk
+	ImageJSON     []byte // as in [DiskRequest], and so is
+	PlatformsJSON []byte
+	Name          string // of the OS
+	Build         string
+	Version       string // ostree's, which is the build's unless it was made in a time of other rules
+	Summary       string // one line about the OS; "" if none is known
+	Arch          string // RPM basearch
+	File          string // base name that the file will have
 	// Time is the commit's: the only one that is written into the file.
 	Time time.Time
 }
@@ -66,6 +71,10 @@ type DiskWriter interface {
 	// defaults filled in, keys sorted. Unknown keys are a Failure of ClassConfig
 	// that names them.
 	RenderImage(ctx context.Context) ([]byte, error)
+	// RenderPlatforms reads platforms.yaml and gives platforms.json: the settings of
+	// each platform of the architecture, "{}" where there is no such file. Unknown
+	// keys, and settings that don't fit on a disk, are a Failure of ClassConfig.
+	RenderPlatforms(ctx context.Context, arch string) ([]byte, error)
 	// Tool is a short hash-like tag of everything that decides how a disk is
 	// written beside its request: layout version and such. Part of job keys.
 	Tool() string

@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	arch      = "x86_64"
-	imagePath = "/usr/share/coreos-assembler/image.json"
+	arch          = "x86_64"
+	imagePath     = "/usr/share/coreos-assembler/image.json"
+	platformsPath = "/usr/share/coreos-assembler/platforms.json"
 )
 
 // A world is a Maker over fakes, with the real Runner.
@@ -42,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		dir: dir, commits: commits,
 		composer: &fakeComposer{commits: commits, inputs: Inputs{Hash: "inputs-1", Parts: map[string]string{"manifest.yaml": "1"}, Name: "tiny"}},
-		disks:    &fakeDisks{image: `{"size":1}`},
+		disks:    &fakeDisks{image: `{"size":1}`, platforms: `{}`},
 		records:  &fakeRecords{dir: filepath.Join(dir, "builds"), builds: map[string]Build{}},
 		packer:   &fakePacker{},
 	}
@@ -165,13 +166,13 @@ func (c *fakeComposer) Compose(_ context.Context, req ComposeRequest, _ *Task) (
 	if c.err != nil {
 		return Commit{}, c.err
 	}
-	hash := sum(c.inputs.Hash, string(req.ImageJSON))
+	hash := sum(c.inputs.Hash, string(req.ImageJSON), string(req.PlatformsJSON))
 	if p := req.Previous; p != nil && p.InputHash == hash && !req.Force {
 		return Commit{Unchanged: true, Checksum: p.Commit, Version: p.Version, InputHash: hash}, nil
 	}
 	version := c.nextVersion(req)
 	commit := sum(hash, version)
-	c.commits.put(commit, map[string]string{imagePath: string(req.ImageJSON)})
+	c.commits.put(commit, map[string]string{imagePath: string(req.ImageJSON), platformsPath: string(req.PlatformsJSON)})
 	return Commit{
 		Checksum: commit, ContentChecksum: sum("content", hash), Version: version, Ref: "tiny/main", InputHash: hash,
 		Timestamp:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -197,10 +198,12 @@ func (c *fakeComposer) nextVersion(req ComposeRequest) string {
 type fakeDisks struct {
 	mu            sync.Mutex
 	image         string
+	platforms     string
 	err           error // of Write
 	writes, makes int
 	sectors       []int
 	images        []string // image.json of each Write
+	tables        []string // platforms.json of each Write and View
 	making        func(base string)
 }
 
@@ -216,11 +219,20 @@ func (d *fakeDisks) RenderImage(context.Context) ([]byte, error) {
 	return []byte(d.image), nil
 }
 
+func (d *fakeDisks) RenderPlatforms(context.Context, string) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return []byte(d.platforms), nil
+}
+
 func (d *fakeDisks) Tool() string    { return "fake-1" }
 func (d *fakeDisks) Kinds() []string { return []string{"azure", "metal", "metal4k", "qemu"} }
 func (d *fakeDisks) Views() []string { return []string{"azure"} }
 
 func (d *fakeDisks) View(req ImageRequest) (View, error) {
+	d.mu.Lock()
+	d.tables = append(d.tables, string(req.PlatformsJSON))
+	d.mu.Unlock()
 	b, err := os.ReadFile(req.Base.Path)
 	if err != nil {
 		return nil, err
@@ -243,6 +255,7 @@ func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk
 	defer d.mu.Unlock()
 	d.writes++
 	d.sectors, d.images = append(d.sectors, req.Sector), append(d.images, string(req.ImageJSON))
+	d.tables = append(d.tables, string(req.PlatformsJSON))
 	if d.err != nil {
 		return BaseDisk{}, d.err
 	}

@@ -34,7 +34,7 @@ type Maker struct {
 	Now func() time.Time
 
 	inputs inputsMemo
-	images sync.Map // commit -> its image.json, which never changes
+	images sync.Map // commit -> its imageConfig, which never changes
 	sizes  sync.Map // hash of base disk and kind -> size of the view, which never changes
 }
 
@@ -112,9 +112,12 @@ func (m *Maker) makeable(t Target) error {
 // An InputState is what the next build would be made from.
 type InputState struct {
 	Inputs
-	ImageJSON []byte // rendered image configuration
-	Key       string // hash of it all, and of the engine
+	ImageJSON     []byte // rendered image configuration
+	PlatformsJSON []byte // rendered table of platforms
+	Key           string // hash of it all, and of the engine
 }
+
+func (in InputState) imageConfig() imageConfig { return imageConfig{in.ImageJSON, in.PlatformsJSON} }
 
 // Inputs reads the configuration and hashes it. It costs reading files, and not
 // even that when it was read a moment ago.
@@ -137,8 +140,12 @@ func (m *Maker) readInputs(ctx context.Context) (InputState, error) {
 	if err != nil {
 		return InputState{}, err
 	}
-	key := hashKey("inputs", in.Hash, string(image), m.Composer.Name(), m.Arch)
-	return InputState{Inputs: in, ImageJSON: image, Key: key}, nil
+	platforms, err := m.Disks.RenderPlatforms(ctx, m.Arch)
+	if err != nil {
+		return InputState{}, err
+	}
+	key := hashKey("inputs", in.Hash, string(image), string(platforms), m.Composer.Name(), m.Arch)
+	return InputState{Inputs: in, ImageJSON: image, PlatformsJSON: platforms, Key: key}, nil
 }
 
 // inputsMemo keeps the inputs for a moment: a directory listing or a hundred

@@ -34,7 +34,7 @@ func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error
 	}
 	req := m.diskRequest(b, t.Kind, image)
 	return PlatformDisk{
-		Build: b, ImageJSON: image, Key: diskKey(req, t.Kind),
+		Build: b, ImageJSON: image.image, Key: diskKey(req, t.Kind),
 		Use: func(ctx context.Context, do func(View) error) error { return m.useDisk(ctx, b, t, req, do) },
 	}, nil
 }
@@ -42,7 +42,7 @@ func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error
 // diskKey hashes what a platform's disk follows from. How it is written is not part of
 // it: the same system stays the same when cosafs or mkfs are renewed.
 func diskKey(req DiskRequest, kind string) string {
-	return hashKey("platform disk", req.Commit, req.Ref, req.OS, req.Arch, string(req.ImageJSON), kind)
+	return hashKey("platform disk", req.Commit, req.Ref, req.OS, req.Arch, string(req.ImageJSON), string(req.PlatformsJSON), kind)
 }
 
 // useDisk has the base disk written, if it isn't cached, and gives the platform's.
@@ -57,7 +57,7 @@ func (m *Maker) useDisk(ctx context.Context, b Build, t Target, req DiskRequest,
 		base, release, err := m.holdBase(m.baseKey(req))
 		if err == nil {
 			defer release()
-			return m.withDisk(m.imageRequest(b, t.Kind, req.ImageJSON, base), do)
+			return m.withDisk(m.imageRequest(b, t.Kind, req, base), do)
 		}
 		if !isAbsent(err) {
 			return err

@@ -68,7 +68,7 @@ func (m *Maker) viewOf(b Build, req DiskRequest, kind string) (View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := m.Disks.View(m.imageRequest(b, kind, req.ImageJSON, base))
+	v, err := m.Disks.View(m.imageRequest(b, kind, req, base))
 	if err != nil {
 		release()
 		return nil, err

@@ -180,6 +180,7 @@ func (c *composition) inputHash() string {
 	return hashOf(map[string]any{
 		"engine": "dnf 1", // to be raised when the same inputs give another tree
 		"arch":   c.cfg.Arch, "inputs": parts, "packages": packages, "image.json": string(c.req.ImageJSON),
+		"platforms.json": string(c.req.PlatformsJSON),
 	})
 }
 

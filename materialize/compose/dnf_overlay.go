@@ -26,8 +26,8 @@ func (c *composition) overlay(root *os.Root) error {
 			return err
 		}
 	}
-	if len(c.req.ImageJSON) > 0 {
-		if err := writeTreeFile(root, "usr/share/coreos-assembler/image.json", c.req.ImageJSON, 0o644); err != nil {
+	for path, data := range c.req.ImageFiles() {
+		if err := writeTreeFile(root, strings.TrimPrefix(path, "/"), data, 0o644); err != nil {
 			return err
 		}
 	}

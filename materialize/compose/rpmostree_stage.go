@@ -88,19 +88,8 @@ func (s *staging) layers(ctx context.Context, req materialize.ComposeRequest, tf
 			m.Layers = append(m.Layers, ref)
 		}
 	}
-	if len(req.ImageJSON) > 0 {
-		root := s.file("image")
-		file := filepath.Join(root, "usr/share/coreos-assembler/image.json")
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, req.ImageJSON, 0o644); err != nil {
-			return err
-		}
-		if err := s.commitLayer(ctx, req, "overlay/cosafs-image", root); err != nil {
-			return err
-		}
-		m.Layers = append(m.Layers, "overlay/cosafs-image")
+	if err := s.imageLayer(ctx, req, m); err != nil {
+		return err
 	}
 	root, err := overrideRoot(s.cfg)
 	if err != nil || root == "" {
@@ -108,6 +97,27 @@ func (s *staging) layers(ctx context.Context, req materialize.ComposeRequest, tf
 	}
 	m.OverrideLayers = []string{"cosa-bin-overlay"}
 	return s.commitLayer(ctx, req, "cosa-bin-overlay", root)
+}
+
+// imageLayer commits the image configuration.
+func (s *staging) imageLayer(ctx context.Context, req materialize.ComposeRequest, m *overrideManifest) error {
+	files := req.ImageFiles()
+	if len(files) == 0 {
+		return nil
+	}
+	dir := s.file("image")
+	for path, data := range files {
+		file := filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			return err
+		}
+	}
+	const ref = "overlay/cosafs-image"
+	m.Layers = append(m.Layers, ref)
+	return s.commitLayer(ctx, req, ref, dir)
 }
 
 // commitLayer commits a directory as cosa does: owned by root, no bits that let

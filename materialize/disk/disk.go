@@ -49,7 +49,7 @@ func New(cfg Config) *Writer {
 
 // Tool is changed by hand with each change of what a disk looks like. Versions
 // of mkfs and GRUB are not part of it: a disk stays good when they change.
-func (w *Writer) Tool() string { return "disk-2" }
+func (w *Writer) Tool() string { return "disk-3" }
 
 const (
 	writeOp = "write disk"

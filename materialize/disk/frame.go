@@ -68,7 +68,7 @@ func (p platform) open(req materialize.ImageRequest) (opened, error) {
 
 // disk gives the platform's raw disk.
 func (p platform) disk(base view.Image, req materialize.ImageRequest) (view.Image, error) {
-	pieces, err := stamp(req.Base, p.id)
+	pieces, err := stamp(req.Base, p.id, req.PlatformsJSON)
 	if err != nil {
 		return nil, err
 	}

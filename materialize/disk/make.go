@@ -52,12 +52,12 @@ func store(ctx context.Context, image view.Image, path string) error {
 
 // share is store for a disk that is the base disk but for its stamp: their blocks are
 // shared where the file system can.
-func share(ctx context.Context, c coding, platform string) error {
+func share(ctx context.Context, c coding, id string) error {
 	return create(c.out, c.disk.Size(), func(f *os.File) error {
 		if clone(f, c.req.Base.Path) != nil {
 			return view.Copy(ctx, f, c.disk)
 		}
-		return Stamp(f, c.req.Base, platform)
+		return Stamp(f, c.req.Base, id, c.req.PlatformsJSON)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +69,7 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 	if err != nil {
 		return base, err
 	}
-	base.Platform = result.Platform
+	base.Platform, base.Console = result.Platform, result.Console
 	return base, verify(base)
 }
 
@@ -80,7 +79,7 @@ func jobOf(req materialize.DiskRequest, image settings, c commit) guest.Job {
 		OS: req.OS, Commit: req.Commit, Ref: req.Ref, Remote: image.Remote, Build: req.Build,
 		Image:  fmt.Sprintf("%s-%s-metal.%s.raw", req.OS, req.Build, req.Arch),
 		Sector: req.Sector, Root: image.Root, RootArgs: strings.Fields(image.RootArgs), Kargs: image.Kargs,
-		Ignition: c.ignition, Time: c.time,
+		Platforms: req.PlatformsJSON, Ignition: c.ignition, Time: c.time,
 	}
 }
 
@@ -115,28 +114,26 @@ func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job guest.Job
 	return result, nil
 }
 
-// verify checks that the platform field is where the guest says, and puts the
-// disk on stable storage: nothing so far was.
+// verify checks that the fields are where the guest says, and puts the disk on
+// stable storage: nothing so far was.
 func verify(base materialize.BaseDisk) error {
 	f, err := os.OpenFile(base.Path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("%s: %w", writeOp, err)
 	}
 	defer func() { _ = f.Close() }() // synced
-	want, err := guest.PlatformField("metal")
+	pieces, err := stamp(base, "metal", nil)
 	if err != nil {
 		return err
 	}
-	var have []byte
-	for _, e := range base.Platform {
-		b, err := io.ReadAll(io.NewSectionReader(f, e.Offset, e.Length))
-		if err != nil {
+	for _, p := range pieces {
+		have := make([]byte, len(p.Data))
+		if _, err := f.ReadAt(have, p.Offset); err != nil {
 			return fmt.Errorf("%s: %w", writeOp, err)
 		}
-		have = append(have, b...)
-	}
-	if !bytes.Equal(have, want) {
-		return fmt.Errorf("%s: platform field is %q at %v, want %q", writeOp, have, base.Platform, want)
+		if !bytes.Equal(have, p.Data) {
+			return fmt.Errorf("%s: at %d of the disk is %q, want %q", writeOp, p.Offset, have, p.Data)
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return failure(writeOp, err)

@@ -79,7 +79,7 @@ func stampsOnlyItsField(t *testing.T, base materialize.BaseDisk, copied string) 
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }() // cmp reads what was written
-	if err := disk.Stamp(f, base, "azure", "console=ttyS1"); err != nil {
+	if err := disk.Stamp(f, base, "azure", []byte(`{"azure": {"kernel_arguments": ["console=ttyS1"]}}`)); err != nil {
 		t.Fatal(err)
 	}
 	field := make([]byte, base.Platform[0].Length)
@@ -90,7 +90,7 @@ func stampsOnlyItsField(t *testing.T, base materialize.BaseDisk, copied string) 
 		t.Errorf("field is %q, want %q", field, want)
 	}
 	sh(t, ".", "e2fsck -fn '"+copied+"?offset=135266304'") // 129 MiB: the boot partition
-	if err := disk.Stamp(f, base, "metal"); err != nil {
+	if err := disk.Stamp(f, base, "metal", nil); err != nil {
 		t.Fatal(err)
 	}
 	sh(t, ".", "cmp "+base.Path+" "+copied)

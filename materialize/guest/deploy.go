@@ -67,10 +67,13 @@ func (s *steps) deploy(ctx context.Context, _ string) error {
 	if err := s.writeAleph(); err != nil {
 		return err
 	}
+	if err := WritePlatforms(bootDir, s.job.Platforms); err != nil {
+		return err
+	}
 	if !s.job.Ignition {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(targetDir, "boot/ignition.firstboot"), nil, 0o644)
+	return os.WriteFile(filepath.Join(bootDir, "ignition.firstboot"), nil, 0o644)
 }
 
 // kargs are the kernel's arguments beside those of ostree and the platform.

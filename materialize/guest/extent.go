@@ -37,10 +37,10 @@ type fiemap struct {
 
 var errOddExtent = errors.New("file has no plain place on its disk")
 
-// locate gives the ranges of the disk that hold length bytes of a file from at,
-// where the file lies on the disk's partition.
-func locate(path string, at, length int64, disk string, partition int) ([]materialize.Extent, error) {
-	f, err := os.Open(path)
+// locate gives the ranges of the disk that hold the field of a file on the disk's
+// partition.
+func locate(field Field, disk string, partition int) ([]materialize.Extent, error) {
+	f, err := os.Open(field.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -50,16 +50,16 @@ func locate(path string, at, length int64, disk string, partition int) ([]materi
 	if err != nil {
 		return nil, err
 	}
-	m := fiemap{Start: uint64(at), Length: uint64(length), Flags: fiemapSync}
+	m := fiemap{Start: uint64(field.Offset), Length: uint64(field.Length), Flags: fiemapSync}
 	m.Count = uint32(len(m.Extents))
 	//nolint:gosec // the ioctl takes a pointer
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fsIOCFiemap, uintptr(unsafe.Pointer(&m)))
 	if errno != 0 {
-		return nil, &os.PathError{Op: "fiemap", Path: path, Err: errno}
+		return nil, &os.PathError{Op: "fiemap", Path: field.Path, Err: errno}
 	}
-	found, err := pick(m.Extents[:min(m.Mapped, m.Count)], at, length, start*512)
+	found, err := pick(m.Extents[:min(m.Mapped, m.Count)], field.Offset, field.Length, start*512)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", field.Path, err)
 	}
 	return found, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -122,7 +121,7 @@ func (s *steps) mount(_ context.Context, disk string) error {
 	}{
 		{repo, repoDir, "ext4", unix.MS_RDONLY},
 		{part(disk, root), targetDir, s.job.Root, 0},
-		{part(disk, boot), filepath.Join(targetDir, "boot"), "ext4", 0},
+		{part(disk, boot), bootDir, "ext4", 0},
 		{part(disk, esp), espDir, "vfat", 0},
 	} {
 		if err := os.MkdirAll(m.dir, 0o755); err != nil {
@@ -135,21 +134,26 @@ func (s *steps) mount(_ context.Context, disk string) error {
 	return nil
 }
 
-// finish finds the platform field and closes the disk.
+// finish finds what is patched for a platform and closes the disk.
 func (s *steps) finish(ctx context.Context, disk string) error {
-	extents, err := s.findPlatform(disk)
+	field, err := AddPlatform(bootDir)
 	if err != nil {
 		return err
 	}
-	s.platform = extents
+	if s.result.Platform, err = locate(field, base(disk), boot); err != nil {
+		return err
+	}
+	if s.result.Console, err = locate(s.console, base(disk), boot); err != nil {
+		return err
+	}
 	// What was written and deleted again is not part of the image.
 	if err := s.command(ctx, "fstrim", targetDir); err != nil {
 		return err
 	}
-	if err := s.command(ctx, "fstrim", filepath.Join(targetDir, "boot")); err != nil {
+	if err := s.command(ctx, "fstrim", bootDir); err != nil {
 		return err
 	}
-	for _, dir := range []string{espDir, filepath.Join(targetDir, "boot"), targetDir} {
+	for _, dir := range []string{espDir, bootDir, targetDir} {
 		if err := unix.Unmount(dir, 0); err != nil {
 			return fmt.Errorf("unmount %s: %w", dir, err)
 		}

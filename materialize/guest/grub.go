@@ -46,13 +46,11 @@ func modules(platform string) []string {
 
 // installGRUB installs it for UEFI and, where there is a partition for it, BIOS.
 func (s *steps) installGRUB(_ context.Context, disk string) error {
-	dir := filepath.Join(targetDir, "boot/grub2")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	var err error
+	if s.console, err = WriteGRUBConfig(bootDir); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "grub.cfg"), grubConfig, 0o600); err != nil {
-		return err
-	}
+	dir := filepath.Join(bootDir, "grub2")
 	if err := addLinux(dir, efiGRUB); err != nil {
 		return err
 	}

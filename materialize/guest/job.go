@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -36,6 +37,8 @@ type Job struct {
 	// Ignition says that the tree configures itself at its first boot. Its
 	// initramfs then finds the root by label, since it changes the UUIDs.
 	Ignition bool `json:"ignition,omitempty"`
+	// Platforms is the table of platforms.yaml for the architecture; see [WritePlatforms].
+	Platforms json.RawMessage `json:"platforms,omitempty"`
 	// Time becomes the guest's clock, so that what is written now doesn't say so;
 	// zero leaves it alone.
 	Time time.Time `json:"time"`
@@ -45,12 +48,15 @@ type Job struct {
 type Result struct {
 	// Platform is where the platform field lies; see [PlatformField].
 	Platform []materialize.Extent `json:"platform"`
+	// Console is where the console field of grub.cfg lies; see [ConsoleField].
+	Console []materialize.Extent `json:"console,omitempty"`
 }
 
 // Places in the guest.
 const (
 	repoDir   = "/tmp/repo"
 	targetDir = "/tmp/target" // the root, with boot mounted inside
+	bootDir   = targetDir + "/boot"
 	espDir    = "/tmp/esp"
 )
 
@@ -83,7 +89,7 @@ func (j *Job) run(ctx context.Context, s *steps) (Result, error) {
 			return Result{}, fmt.Errorf("%s: %w", phase.name, err)
 		}
 	}
-	return Result{Platform: s.platform}, nil
+	return s.result, nil
 }
 
 func (j *Job) setClock() error {

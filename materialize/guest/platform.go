@@ -3,12 +3,13 @@ package guest
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-
-	"cosafs/materialize"
+	"unicode"
 )
 
 // FieldWidth is the size in bytes of the platform field, the end of the boot
@@ -16,40 +17,62 @@ import (
 // platforms want beside their id.
 const FieldWidth = 256
 
+// A Field is a padded part of a file that is patched for each platform.
+type Field struct {
+	Path           string
+	Offset, Length int64 // bytes
+}
+
 // PlatformField gives the platform field for a platform id as Ignition knows
 // it, and further kernel arguments. The spaces that fill it up mean nothing to
-// boot loaders and kernel.
+// boot loaders and kernel. What doesn't fit is fs.ErrInvalid.
 func PlatformField(id string, kargs ...string) ([]byte, error) {
-	field := strings.Join(append([]string{"ignition.platform.id=" + id}, kargs...), " ")
-	if len(field) > FieldWidth || strings.ContainsAny(field, "\n\r") {
-		return nil, fmt.Errorf("platform field %q: must be one line of at most %d bytes", field, FieldWidth)
+	all := append([]string{"ignition.platform.id=" + id}, kargs...)
+	field := strings.Join(all, " ")
+	if len(field) > FieldWidth || hasControl(all) {
+		return nil, fmt.Errorf("platform field %q: must be one line of at most %d bytes: %w", field, FieldWidth, fs.ErrInvalid)
 	}
 	return []byte(field + strings.Repeat(" ", FieldWidth-len(field))), nil
 }
 
-// findPlatform adds the field to the boot entry and says where on the disk it
-// lies.
-func (s *steps) findPlatform(disk string) ([]materialize.Extent, error) {
-	path, err := onlyOne(filepath.Join(targetDir, "boot/loader/entries/*.conf"))
+// hasControl says whether a text has line ends or such in it.
+func hasControl(texts []string) bool {
+	return slices.ContainsFunc(texts, func(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) })
+}
+
+// AddPlatform adds the platform field, that of metal, to the one boot entry of a
+// boot file system.
+func AddPlatform(bootDir string) (Field, error) {
+	path, err := onlyOne(filepath.Join(bootDir, "loader/entries/*.conf"))
 	if err != nil {
-		return nil, err
+		return Field{}, err
 	}
 	field, err := PlatformField("metal")
 	if err != nil {
-		return nil, err
+		return Field{}, err
 	}
 	entry, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return Field{}, err
 	}
 	entry, at, err := addField(entry, field)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return Field{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := os.WriteFile(path, entry, 0o644); err != nil {
-		return nil, err
+	return Field{Path: path, Offset: at, Length: FieldWidth}, os.WriteFile(path, entry, 0o644)
+}
+
+// WritePlatforms keeps the table of platforms.yaml, as JSON, where
+// coreos-installer looks for it. An empty one is left out, as cosa does.
+func WritePlatforms(bootDir string, table []byte) error {
+	if len(table) == 0 || string(table) == "{}" {
+		return nil
 	}
-	return locate(path, at, int64(len(field)), base(disk), boot)
+	dir := filepath.Join(bootDir, "coreos")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "platforms.json"), append(bytes.Clone(table), '\n'), 0o644)
 }
 
 // addField puts the field at the end of the options of a boot entry and says

@@ -6,15 +6,15 @@ import (
 	"os/exec"
 	"strings"
 
-	"cosafs/materialize"
 	"cosafs/materialize/appliance"
 )
 
 // steps does a job's phases, which share what is here.
 type steps struct {
-	tell     *teller
-	job      *Job
-	platform []materialize.Extent // known at the end
+	tell    *teller
+	job     *Job
+	console Field // known once GRUB is installed
+	result  Result
 }
 
 func (s *steps) phase(name string, fraction float64) error {
