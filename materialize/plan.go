@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,8 @@ type Facts struct {
 	Job      *JobInfo    // of a step that is under way, nil if none
 	Format   string      // the compression in which it is wanted, see [PackedKind]; "" = as it is
 	Packed   bool        // and so it is in the cache
+	PackErr  error       // remembered failure of the compression, nil if none
+	PackJob  *JobInfo    // of the compression, nil if it isn't under way
 
 	buildKey, baseKey, artifactKey, viewKey, packedKey string
 }
@@ -145,19 +148,29 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 }
 
 func (m *Maker) gatherJobs(f *Facts) {
-	for _, key := range f.keys() {
-		if job, ok := m.Runner.Building(key); ok && f.Job == nil {
-			f.Job = &job
-		}
-		if rec, ok := m.Runner.Memory().Failure(key); ok && f.Failure == nil && m.now().Before(rec.Until) {
-			f.Failure = rec.err(key)
-		}
-	}
+	f.Job, f.Failure = m.working(f.keys()...)
+	f.PackJob, f.PackErr = m.working(known(f.packedKey)...)
 }
 
-// keys are the job keys of the target's steps, those that are known.
-func (f Facts) keys() []string {
-	return slices.DeleteFunc([]string{f.buildKey, f.baseKey, f.artifactKey, f.viewKey, f.packedKey}, func(k string) bool { return k == "" })
+// working gives the first job, and the first remembered failure, of some keys.
+func (m *Maker) working(keys ...string) (job *JobInfo, failure error) {
+	for _, key := range keys {
+		if j, ok := m.Runner.Building(key); ok && job == nil {
+			job = &j
+		}
+		if rec, ok := m.Runner.Memory().Failure(key); ok && failure == nil && m.now().Before(rec.Until) {
+			failure = rec.err(key)
+		}
+	}
+	return job, failure
+}
+
+// keys are the job keys of the artifact's steps, those that are known.
+func (f Facts) keys() []string { return known(f.buildKey, f.baseKey, f.artifactKey, f.viewKey) }
+
+// known leaves out keys that are not known.
+func known(keys ...string) []string {
+	return slices.DeleteFunc(keys, func(k string) bool { return k == "" })
 }
 
 // plan decides.
@@ -281,7 +294,7 @@ func (m *Maker) Retry(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range f.keys() {
+	for _, key := range append(f.keys(), known(f.packedKey)...) {
 		err = errors.Join(err, m.Runner.Retry(key))
 	}
 	return err
@@ -305,8 +318,8 @@ func (p Plan) Text() string {
 // and whether there is such a job.
 func (m *Maker) Progress(ctx context.Context, t Target) (float64, bool) {
 	f, err := m.gather(ctx, t)
-	if err != nil || f.Job == nil {
+	if err != nil || f.Job == nil && f.PackJob == nil {
 		return 0, false
 	}
-	return f.Job.Fraction, true
+	return cmp.Or(f.PackJob, f.Job).Fraction, true // a compression goes on to its end, through the artifact's
 }

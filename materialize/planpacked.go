@@ -34,18 +34,19 @@ func (f Facts) planPacked(p Plan) Plan {
 	}
 	step := Step{Do: do, What: what, Why: "the build doesn't have it so", Key: f.packedKey, Done: f.Packed}
 	p.Steps = append(slices.Clone(p.Steps), step)
-	ready := slices.Contains([]State{StateLocal, StateView}, p.State)
 	switch {
-	case f.Packed && (ready || p.State == StateBuildable):
-		p.State, p.Reason = StateCached, "it is in the cache"
-	case ready && f.Job != nil:
-		p.State, p.Job = StateBuilding, f.Job.ID
-		p.Reason = fmt.Sprintf("job %s is at it: %s", f.Job.ID, f.Job.Phase)
-	case ready && f.Failure != nil:
-		p.State, p.Reason, p.Job = StateFailed, f.Failure.Error(), jobOf(f.Failure)
-	case ready && f.Format == Plain:
+	case f.Packed:
+		p.State, p.Reason, p.Job = StateCached, "it is in the cache", ""
+	case f.PackErr != nil:
+		p.State, p.Reason, p.Job = StateFailed, f.PackErr.Error(), jobOf(f.PackErr)
+	case f.PackJob != nil:
+		p.State, p.Job = StateBuilding, f.PackJob.ID
+		p.Reason = fmt.Sprintf("job %s is at it: %s", f.PackJob.ID, f.PackJob.Phase)
+	case p.State != StateLocal && p.State != StateView:
+		// What is said of the artifact holds.
+	case f.Format == Plain:
 		p.State, p.Reason = StateBuildable, "it is recorded compressed; opening it uncompresses it once"
-	case ready:
+	default:
 		p.State, p.Reason = StateBuildable, "opening it compresses it once"
 	}
 	return p
