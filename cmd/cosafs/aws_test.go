@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -12,11 +16,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cosafs/cmd/internal/ami"
 	"cosafs/index"
 	"cosafs/materialize"
 	"cosafs/materialize/aws"
 	"cosafs/materialize/aws/awstest"
 	"cosafs/materialize/disk/view"
+	"cosafs/test/s3server"
 )
 
 // awsDir makes a build directory whose one build has the given amis.
@@ -130,6 +136,64 @@ func TestAWSUploadAndReplicate(t *testing.T) {
 	}
 	if n := len(cloud.Images("eu-west-1")); n != 1 {
 		t.Errorf("%d AMIs in eu-west-1", n)
+	}
+}
+
+// With a bucket the recorded VMDK is what AWS imports, from a real S3 server; and then
+// it is gone from there.
+func TestAWSImport(t *testing.T) {
+	cloud, _ := awsCloud(t)
+	server := s3server.Start(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", server.Endpoint)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3server.Access)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.Secret)
+	dir := awsDir(t)
+	vmdk := bytes.Repeat([]byte("a VMDK"), 1<<20)
+	recordVMDK(t, filepath.Join(dir, "builds/1.0/x86_64"), vmdk)
+	object := server.Object(s3server.Private, "ami/tiny-1.0-aws.x86_64.vmdk")
+	cloud.Fault = func(call awstest.Call) awstest.Fault {
+		if got, err := os.ReadFile(object); call.Action == "ImportSnapshot" && (err != nil || !bytes.Equal(got, vmdk)) {
+			t.Errorf("at the import the bucket has %d bytes: %v", len(got), err)
+		}
+		return awstest.None
+	}
+	code, out, complaint := cosafs(t, "-C", dir, "--arch", "x86_64", "aws", "upload", "--bucket", "s3://"+s3server.Private+"/ami")
+	amis := amisOf(t, dir)
+	if code != 0 || len(amis) != 1 || out != amis[0].Region+" "+amis[0].HVM+" "+amis[0].Snapshot+"\n" {
+		t.Fatalf("code %d, %samis %v\n%s", code, out, amis, complaint)
+	}
+	if _, err := os.Stat(object); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the import: %v", err)
+	}
+	if n := cloud.Imports("us-east-1"); n != 1 {
+		t.Errorf("%d imports", n)
+	}
+}
+
+// recordVMDK records the artifact aws in a build's directory.
+func recordVMDK(t *testing.T, dir string, content []byte) {
+	t.Helper()
+	const file = "tiny-1.0-aws.x86_64.vmdk"
+	path := filepath.Join(dir, "meta.json")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := index.ParseMeta(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+	im := index.Image{Path: file, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(content)), UncompressedSize: -1}
+	for _, kind := range []index.Kind{ami.Kind, index.Kind(materialize.KindOSTree)} { // a build has the latter
+		if err := m.SetImage(kind, im); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, content := range map[string][]byte{path: m.Bytes(), filepath.Join(dir, file): content} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

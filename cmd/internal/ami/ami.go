@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"cosafs/index"
 	"cosafs/materialize"
@@ -26,7 +27,7 @@ type Builds interface {
 	Materialise(ctx context.Context, path string, tell func(materialize.Event)) (materialize.Result, error)
 	// AMIs gives what is recorded, in the order of the uploads.
 	AMIs(ctx context.Context, build, arch string) ([]index.AMI, error)
-	// AddAMIs records AMIs, of each region the last.
+	// AddAMIs records AMIs, of each region the last. With none it says whether it could.
 	AddAMIs(ctx context.Context, build, arch string, amis []index.AMI) error
 }
 
@@ -91,14 +92,28 @@ func Upload(ctx context.Context, b Builds, account *aws.Account, o Options) (Rep
 	if err != nil {
 		return Report{}, err
 	}
+	if err := recordable(ctx, b, disk.Build, o.DryRun); err != nil {
+		return Report{}, err
+	}
 	var amis []aws.AMI
 	t := o.task()
 	if o.Bucket != nil {
 		amis, err = u.Import(ctx, o.Bucket.object(b, disk.Build, o.Force, o.Talk), t)
 	} else {
-		amis, err = u.Upload(ctx, imageOf(disk, t), t)
+		amis, err = u.Upload(ctx, imageOf(disk, t.Part(0, diskShare)), t.Part(diskShare, 1))
 	}
 	return record(ctx, b, disk.Build, amis, err)
+}
+
+// diskShare is the part of the work that the writing of a disk is.
+const diskShare = 0.2
+
+// recordable says before anything is made whether it can be recorded. A dry run needn't.
+func recordable(ctx context.Context, b Builds, build materialize.Build, dry io.Writer) error {
+	if dry != nil {
+		return nil
+	}
+	return b.AddAMIs(ctx, build.ID, build.Arch, nil)
 }
 
 // record records AMIs. What is there is recorded although the work failed or was
@@ -130,7 +145,7 @@ func (o Options) config(d materialize.PlatformDisk) (aws.Config, error) {
 	}
 	b := d.Build
 	c := aws.Config{
-		Name: o.Name, Description: fmt.Sprintf("%s %s %s", b.Summary, b.ID, b.Arch), Arch: b.Arch, Content: d.Key,
+		Name: o.Name, Description: strings.TrimSpace(b.Summary + " " + b.ID + " " + b.Arch), Arch: b.Arch, Content: d.Key,
 		Regions: o.Regions, VolumeType: s.VolumeType, IMDSv2: s.IMDSv2, Tags: o.Tags,
 		GrantUsers: o.GrantUsers, GrantSnapshotUsers: o.GrantSnapshotUsers, Public: o.Public, Force: o.Force,
 		State: o.State, DryRun: o.DryRun,

@@ -145,10 +145,19 @@ func TestPartsAreRecorded(t *testing.T) {
 	if err == nil || len(rep.AMIs) != 1 || !cmp.Equal(b.amis, rep.AMIs) {
 		t.Errorf("%v; report %v, recorded %v", err, rep, b.amis)
 	}
+}
+
+// Nothing is published that couldn't be recorded.
+func TestRecordsOrDoesNothing(t *testing.T) {
+	b, cloud, account := world(t)
 	b.lost = fs.ErrPermission
-	rep, err = ami.Upload(t.Context(), b, account, ami.Options{Arch: "x86_64"})
-	if !errors.Is(err, fs.ErrPermission) || len(rep.AMIs) != 1 {
-		t.Errorf("that isn't recorded: %v, %v", rep, err)
+	_, err := ami.Upload(t.Context(), b, account, ami.Options{Arch: "x86_64"})
+	if !errors.Is(err, fs.ErrPermission) || len(cloud.Snapshots("us-east-1")) != 0 {
+		t.Errorf("%v, %d snapshots", err, len(cloud.Snapshots("us-east-1")))
+	}
+	b.amis = []index.AMI{{Region: "us-east-1", HVM: "ami-0"}}
+	if _, err := ami.Replicate(t.Context(), b, account, ami.CopyOptions{Arch: "x86_64"}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("replicate: %v", err)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // imageOf gives the disk block by block. Where it has to be written first, t tells.
 func imageOf(d materialize.PlatformDisk, t *materialize.Task) aws.Disk {
 	return func(ctx context.Context, use func(view.Image) error) error {
-		return d.Use(materialize.Follow(ctx, t.Part(0, diskShare)), func(v materialize.View) error {
+		return d.Use(materialize.Follow(ctx, t), func(v materialize.View) error {
 			im, ok := v.(view.Image)
 			if !ok {
 				return fmt.Errorf("a disk of %T doesn't tell where its data is: %w", v, errors.ErrUnsupported)
@@ -29,9 +29,6 @@ func imageOf(d materialize.PlatformDisk, t *materialize.Task) aws.Disk {
 		})
 	}
 }
-
-// diskShare is the part of the work that the writing of a disk is.
-const diskShare = 0.3
 
 // A Bucket is where VMDKs lie while AWS imports them.
 type Bucket struct {

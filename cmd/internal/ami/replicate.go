@@ -44,6 +44,9 @@ func Replicate(ctx context.Context, b Builds, account *aws.Account, o CopyOption
 	if p.Source, err = source(have, o.Source, disk.Build.ID); err != nil {
 		return Report{}, err
 	}
+	if err := recordable(ctx, b, disk.Build, o.DryRun); err != nil {
+		return Report{}, err
+	}
 	made, err := account.Replicate(ctx, p, o.task())
 	return record(ctx, b, disk.Build, made, err)
 }

@@ -2,6 +2,7 @@ package workdir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"cosafs/backend"
@@ -32,7 +33,8 @@ func (w *Workdir) AMIs(ctx context.Context, build, arch string) ([]index.AMI, er
 }
 
 // AddAMIs records machine images of AWS in a build's meta.json, among what others
-// record meanwhile. What is recorded already changes nothing.
+// record meanwhile. What is recorded already changes nothing; with none it says whether
+// AMIs could be recorded.
 func (w *Workdir) AddAMIs(ctx context.Context, build, arch string, amis []index.AMI) error {
 	if w.cfg.Frozen != nil {
 		return w.cfg.Frozen
@@ -52,7 +54,7 @@ func (r *records) addAMIs(ctx context.Context, dir string, amis []index.AMI) err
 		}
 		changed, err := m.AddAMIs(amis)
 		if err != nil || !changed {
-			return old, err
+			return old, errors.Join(err, m.Validate())
 		}
 		m.SetStamp(r.now().UnixNano())
 		return m.Bytes(), m.Validate()
