@@ -56,6 +56,39 @@ func powerVS(ctx context.Context, c coding) error {
 	})
 }
 
+// vmdk is aws's.
+func vmdk(ctx context.Context, c coding) error {
+	seed, err := seedOf(c.disk)
+	if err != nil {
+		return err
+	}
+	return c.file(func(f *os.File) error {
+		return pack.VMDK(ctx, f, c.disk, pack.VMDKOptions{Name: c.req.File, Seed: seed})
+	})
+}
+
+func vmware(ctx context.Context, c coding) error { return ova(ctx, c, pack.VMware) }
+
+func virtualBox(ctx context.Context, c coding) error { return ova(ctx, c, pack.VirtualBox) }
+
+// ova is an archive of the disk and its description.
+func ova(ctx context.Context, c coding, hypervisor pack.Hypervisor) error {
+	settings, err := parseSettings(c.req.ImageJSON)
+	if err != nil {
+		return err
+	}
+	seed, err := seedOf(c.disk)
+	if err != nil {
+		return err
+	}
+	return c.file(func(f *os.File) error {
+		return pack.OVA(ctx, f, c.disk, pack.OVAOptions{
+			For: hypervisor, Name: c.req.Name, Version: c.req.Version, Summary: c.req.Summary, Seed: seed, Time: c.req.Time, Scratch: c.task.Scratch,
+			HardwareVersion: settings.Hardware, OSType: settings.OSType, SecureBoot: settings.SecureBoot,
+		})
+	})
+}
+
 // vhdx is hyperv's.
 func vhdx(ctx context.Context, c coding) error { return converted(ctx, c, pack.VHDX) }
 

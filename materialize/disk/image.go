@@ -142,13 +142,17 @@ func parseImage(b []byte) (map[string]any, error) {
 	return image, nil
 }
 
-// settings are the keys of image.json that decide how a disk is written.
+// settings are the keys of image.json that decide how disks and images are written.
 type settings struct {
 	Size     int64    `json:"size"` // GiB
 	Kargs    []string `json:"extra-kargs"`
 	Root     string   `json:"rootfs"`
 	RootArgs string   `json:"rootfs-args"`
 	Remote   string   `json:"ostree-remote"`
+
+	Hardware   int    `json:"vmware-hw-version"`
+	OSType     string `json:"vmware-os-type"`
+	SecureBoot bool   `json:"vmware-secure-boot"`
 
 	Composefs    bool `json:"composefs"`
 	ViaContainer bool `json:"deploy-via-container"`

@@ -44,12 +44,15 @@ func platforms() map[string]platform {
 		"proxmoxve":   {frame: qcow2},
 		"vultr":       {},
 
+		"aws":          {code: vmdk},
 		"digitalocean": {frame: qcow2, code: gzipped},
 		"gcp":          {code: gcp},
 		"hyperv":       {code: vhdx},
 		"kubevirt":     {frame: qcow2, code: kubevirt},
 		"nutanix":      {code: compressedQCOW2},
 		"powervs":      {code: powerVS},
+		"virtualbox":   {code: virtualBox},
+		"vmware":       {code: vmware},
 	}
 }
 

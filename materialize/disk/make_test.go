@@ -96,7 +96,7 @@ func made(t *testing.T, base materialize.BaseDisk, kind string) string {
 
 func request(base materialize.BaseDisk, kind string) materialize.ImageRequest {
 	return materialize.ImageRequest{
-		Kind: kind, Base: base, ImageJSON: []byte(`{"size": 1}`), Name: "fcos", Build: "1.0", Version: "1.0", Summary: "An OS",
+		Kind: kind, Base: base, ImageJSON: []byte(`{"size": 1, "vmware-hw-version": 15, "vmware-os-type": "other"}`), Name: "fcos", Build: "1.0", Version: "1.0", Summary: "An OS",
 		Arch: "x86_64", File: "fcos-1.0-" + kind + ".x86_64.x", Time: time.Unix(1700000000, 0),
 	}
 }
@@ -144,6 +144,10 @@ func TestMakeCoded(t *testing.T) {
 		"nutanix":      `qemu-img check -q $OUT && qemu-img compare -q -f raw -F qcow2 $WANT $OUT`,
 		"hyperv":       `qemu-img compare -q -f raw -F vhdx $WANT $OUT`,
 		"powervs":      `tar -xzf $OUT && cmp fcos-1.0-disk.raw $WANT && grep -q 'An OS' coreos.ovf`,
+		"aws":          `qemu-img check -q $OUT && qemu-img compare -q -f raw -F vmdk $WANT $OUT`,
+		"vmware": `tar -xf $OUT && qemu-img compare -q -f raw -F vmdk $WANT disk.vmdk
+			grep -q vmx-15 coreos.ovf && grep -q 'osType="other"' coreos.ovf && grep -q 'SecureBootEnabled" vmw:value="false"' coreos.ovf`,
+		"virtualbox": `tar -xf $OUT && qemu-img compare -q -f raw -F vmdk $WANT disk.vmdk && grep -q virtualbox coreos.ovf`,
 		"kubevirt": `tar -xf $OUT && for b in blobs/sha256/*; do tar -xzf $b disk 2>/dev/null || true; done
 			qemu-img compare -q -f raw -F qcow2 $WANT disk/fcos-1.0-kubevirt.x86_64.qcow2`,
 	} {

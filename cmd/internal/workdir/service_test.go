@@ -81,7 +81,7 @@ func TestBuildRefusesBeforeItBegins(t *testing.T) {
 		want error
 	}{
 		{webui.BuildRequest{Arch: "s390x"}, errors.ErrUnsupported},
-		{webui.BuildRequest{Kinds: []string{"aws"}}, materialize.ErrNotMakeable},
+		{webui.BuildRequest{Kinds: []string{"extensions-container"}}, materialize.ErrNotMakeable},
 		{webui.BuildRequest{Version: "next"}, fs.ErrInvalid},
 	} {
 		if _, err := w.Build(t.Context(), c.req, nil); !errors.Is(err, c.want) {

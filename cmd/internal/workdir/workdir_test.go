@@ -256,9 +256,9 @@ func TestNext(t *testing.T) {
 		t.Errorf("open of a file whose inputs changed: %v, want ErrStale", err)
 	}
 	wantNames(t, "next/", names(w.Library().Buildable(t.Context(), "next", testArch)), "ostree.tar",
-		"aliyun.qcow2", "applehv.raw", "azure.vhd", "azurestack.vhd", "digitalocean.qcow2.gz", "exoscale.qcow2", "gcp.tar.gz", "hetzner.raw",
+		"aliyun.qcow2", "applehv.raw", "aws.vmdk", "azure.vhd", "azurestack.vhd", "digitalocean.qcow2.gz", "exoscale.qcow2", "gcp.tar.gz", "hetzner.raw",
 		"hyperv.vhdx", "ibmcloud.qcow2", "kubevirt.ociarchive", "metal.raw", "metal4k.raw", "nutanix.qcow2", "openstack.qcow2",
-		"oraclecloud.qcow2", "powervs.ova.gz", "proxmoxve.qcow2", "qemu.qcow2", "vultr.raw")
+		"oraclecloud.qcow2", "powervs.ova.gz", "proxmoxve.qcow2", "qemu.qcow2", "virtualbox.ova", "vmware.ova", "vultr.raw")
 	if len(w.runner.Jobs()) != 0 {
 		t.Error("looking started jobs")
 	}
