@@ -35,7 +35,7 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	line := append([]string{args[0]}, a.front...)
 	if a.names == nil {
-		return append(line, a.options...), nil
+		return slices.Concat(line, a.options, a.plain), nil
 	}
 	line = slices.Concat(line, a.names, a.options)
 	if a.command != nil {

@@ -43,6 +43,7 @@ func TestArrange(t *testing.T) {
 func FuzzArrange(f *testing.F) {
 	f.Add("cosafs ls 41.1 --all -C wd -- --x")
 	f.Add("cosafs --json=true build -n")
+	f.Add("-- list")
 	app := newProgram(nil, io.Discard, io.Discard, nil).app()
 	f.Fuzz(func(t *testing.T, line string) {
 		in := strings.Fields("cosafs " + line)
