@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"cosafs/materialize/aws/awstest"
+	"cosafs/test/s3server"
 	"cosafs/test/tinyos"
 )
 
@@ -50,8 +51,26 @@ func TestAWSUploadIsKilled(t *testing.T) {
 	e.cosafs("aws", "upload", "--region", strings.Join(awsRegions, ","))
 	e.published(cloud, id)
 	e.boots(tinyos.BootConfig{Disk: e.diskOf(snapshot), Format: "raw"}, e.meta(id).Commit, "aws")
+	e.imports(cloud, id)
 	if n := e.vmRuns(); n != 1 {
 		t.Errorf("%d disks were written, want 1", n)
+	}
+}
+
+// imports publishes the build by way of a bucket, under another name: its VMDK is made
+// and recorded for that.
+func (e *env) imports(cloud *awstest.Cloud, id string) {
+	e.Helper()
+	server := s3server.Start(e)
+	e.environ = append(e.environ, "AWS_ENDPOINT_URL_S3="+server.Endpoint, "AWS_ACCESS_KEY_ID="+s3server.Access, "AWS_SECRET_ACCESS_KEY="+s3server.Secret)
+	e.cosafs("aws", "upload", id, "--name", "imported", "--bucket", "s3://"+s3server.Private)
+	images := cloud.Images(awsRegions[0])
+	if n := cloud.Imports(awsRegions[0]); n != 1 || len(images) != 2 || images[1].Name != "imported" {
+		e.Errorf("%d imports; AMIs: %v", n, images)
+	}
+	e.intact(id)
+	if _, ok := e.meta(id).Images["aws"]; !ok {
+		e.Error("the VMDK that AWS imported is not recorded")
 	}
 }
 
