@@ -190,8 +190,11 @@ func (p *program) withAccount(ctx context.Context, work func(*workdir.Workdir, *
 
 // awsReport prints what is published, also where some of it failed.
 func (p *program) awsReport(rep ami.Report, failed error) error {
-	if len(rep.AMIs) == 0 {
+	if rep.Build == "" {
 		return failed
+	}
+	if len(rep.AMIs) == 0 && failed == nil {
+		p.talk("Build %s is in every region already.", rep.Build)
 	}
 	return errors.Join(failed, p.data(rep, func() {
 		for _, a := range rep.AMIs {

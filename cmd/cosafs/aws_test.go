@@ -137,6 +137,10 @@ func TestAWSUploadAndReplicate(t *testing.T) {
 	if n := len(cloud.Images("eu-west-1")); n != 1 {
 		t.Errorf("%d AMIs in eu-west-1", n)
 	}
+	code, out, complaint = cosafs(t, "-C", dir, "--arch", "x86_64", "aws", "replicate", "--region", "eu-west-1", "--json")
+	if code != 0 || !strings.Contains(out, `"amis": []`) || !strings.Contains(complaint, "already") {
+		t.Errorf("with nothing to do: code %d, %s%s", code, out, complaint)
+	}
 }
 
 // With a bucket the recorded VMDK is what AWS imports, from a real S3 server; and then

@@ -46,7 +46,7 @@ func (k Talk) task() *materialize.Task {
 	}}
 }
 
-// A Report says what was published.
+// A Report says what was published. It is zero where nothing could be, as in a dry run.
 type Report struct {
 	Build string      `json:"build"`
 	Arch  string      `json:"arch"`
@@ -102,6 +102,9 @@ func Upload(ctx context.Context, b Builds, account *aws.Account, o Options) (Rep
 	} else {
 		amis, err = u.Upload(ctx, imageOf(disk, t.Part(0, diskShare)), t.Part(diskShare, 1))
 	}
+	if o.DryRun != nil {
+		return Report{}, err
+	}
 	return record(ctx, b, disk.Build, amis, err)
 }
 
@@ -119,7 +122,7 @@ func recordable(ctx context.Context, b Builds, build materialize.Build, dry io.W
 // record records AMIs. What is there is recorded although the work failed or was
 // interrupted.
 func record(ctx context.Context, b Builds, build materialize.Build, made []aws.AMI, err error) (Report, error) {
-	rep := Report{Build: build.ID, Arch: build.Arch}
+	rep := Report{Build: build.ID, Arch: build.Arch, AMIs: []index.AMI{}}
 	for _, ami := range made {
 		rep.AMIs = append(rep.AMIs, index.AMI(ami))
 	}

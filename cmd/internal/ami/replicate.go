@@ -48,6 +48,9 @@ func Replicate(ctx context.Context, b Builds, account *aws.Account, o CopyOption
 		return Report{}, err
 	}
 	made, err := account.Replicate(ctx, p, o.task())
+	if o.DryRun != nil {
+		return Report{}, err
+	}
 	return record(ctx, b, disk.Build, made, err)
 }
 
