@@ -33,6 +33,9 @@ type BaseDisk struct {
 	Platform []Extent `json:"platform"`
 	// Console is where grub.cfg has the platform's console settings, patched likewise.
 	Console []Extent `json:"console,omitempty"`
+	// Data are the ranges that aren't zeros, which follow from the disk's contents
+	// alone; nil = not known.
+	Data []Extent `json:"data,omitempty"`
 }
 
 // An Extent is a range of bytes of a disk.

@@ -52,7 +52,7 @@ type opened struct {
 
 // open gives the platform's disk in its frame.
 func (p platform) open(req materialize.ImageRequest) (opened, error) {
-	f, err := view.Open(req.Base.Path)
+	f, err := openBase(req.Base)
 	if err != nil {
 		return opened{}, fmt.Errorf("%s: %w", makeOp, err)
 	}

@@ -70,7 +70,11 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 		return base, err
 	}
 	base.Platform, base.Console = result.Platform, result.Console
-	return base, verify(base)
+	if err := verify(base); err != nil {
+		return base, err
+	}
+	base.Data, err = dataOf(ctx, base.Path)
+	return base, err
 }
 
 // jobOf says to the guest what to do.
