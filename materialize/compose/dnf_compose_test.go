@@ -24,7 +24,7 @@ func TestDNFCommit(t *testing.T) {
 	b := newBench(t)
 	b.config("overlay.d/05tinyos/etc/greeting", "hello\n")
 	c := b.compose(materialize.ComposeRequest{
-		ImageJSON: []byte(`{"size":1}`), Metadata: map[string]string{"coreos-assembler.basearch": "x86_64"},
+		ImageJSON: []byte(`{"size":1}`), PlatformsJSON: []byte(`{"aws":{}}`), Metadata: map[string]string{"coreos-assembler.basearch": "x86_64"},
 	})
 	if c.Version != "1" || c.Ref != "tinyos/x86_64/main" || c.Unchanged {
 		t.Errorf("version %q, ref %q, unchanged %v", c.Version, c.Ref, c.Unchanged)
@@ -34,6 +34,9 @@ func TestDNFCommit(t *testing.T) {
 	}
 	if got := b.cat(c, "/usr/share/coreos-assembler/image.json"); got != `{"size":1}` {
 		t.Errorf("image.json: %q", got)
+	}
+	if got := b.cat(c, "/usr/share/coreos-assembler/platforms.json"); got != `{"aws":{}}` {
+		t.Errorf("platforms.json: %q", got)
 	}
 	if got := b.cat(c, "/usr/lib/os-release"); !strings.Contains(got, "OSTREE_VERSION='1'") {
 		t.Errorf("os-release: %s", got)

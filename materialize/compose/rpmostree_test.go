@@ -29,7 +29,7 @@ func TestComposeChanged(t *testing.T) {
 	}
 	c, err := r.compose(t.Context(), t, materialize.ComposeRequest{
 		Arch: "x86_64", Version: "1.0", Previous: previous, Timestamp: time.Unix(1234567890, 0),
-		ImageJSON: []byte(`{"size":1}`), Metadata: map[string]string{"coreos-assembler.basearch": "x86_64"},
+		ImageJSON: []byte(`{"size":1}`), PlatformsJSON: []byte(`{"aws":{}}`), Metadata: map[string]string{"coreos-assembler.basearch": "x86_64"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +76,12 @@ func checkRun(t *testing.T, r *replay) {
 	}
 	if !strings.Contains(r.told(t, "manifest"), `"overlay/cosafs-image"`) {
 		t.Errorf("the image configuration is not a layer: %s", r.told(t, "manifest"))
+	}
+	layer := ls(t, r.cfg.Repo, "overlay/cosafs-image")
+	for _, name := range []string{"image.json", "platforms.json"} {
+		if layer["/usr/share/coreos-assembler/"+name] != "-00644 0 0" {
+			t.Errorf("%s is not in its layer: %v", name, layer)
+		}
 	}
 	if !slices.IsSorted(r.progress) || len(r.progress) < 10 {
 		t.Errorf("progress %v", r.progress)
