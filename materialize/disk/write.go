@@ -19,6 +19,9 @@ import (
 // writes to the task's scratch and req.Out only.
 func (w *Writer) Write(ctx context.Context, req materialize.DiskRequest, t *materialize.Task) (materialize.BaseDisk, error) {
 	base, err := w.write(ctx, req, t)
+	if err == nil {
+		base.Data, err = dataOf(ctx, base.Path)
+	}
 	if err != nil {
 		// Nobody else could have made it: it did not exist.
 		if !errors.Is(err, os.ErrExist) {
@@ -70,11 +73,7 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 		return base, err
 	}
 	base.Platform, base.Console = result.Platform, result.Console
-	if err := verify(base); err != nil {
-		return base, err
-	}
-	base.Data, err = dataOf(ctx, base.Path)
-	return base, err
+	return base, verify(base)
 }
 
 // jobOf says to the guest what to do.

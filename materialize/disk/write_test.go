@@ -26,6 +26,9 @@ func written(t *testing.T, w *disk.Writer, imageJSON string, sector int) (base m
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(base.Platform) == 0 || len(base.Console) == 0 || len(base.Data) == 0 {
+		t.Errorf("the base disk is described by %+v only", base)
+	}
 	return base, commit
 }
 
