@@ -27,7 +27,7 @@ func TestParsePaths(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]error{
-		"": fs.ErrInvalid, "a/b/c/d": fs.ErrInvalid, "next/x86_64/nonesuch": fs.ErrInvalid, "1.1/x86_64/aws.vmdk": materialize.ErrNotMakeable,
+		"": fs.ErrInvalid, "a/b/c/d": fs.ErrInvalid, "next/x86_64/nonesuch": fs.ErrInvalid, "1.1/x86_64/dasd.raw": materialize.ErrNotMakeable,
 		"0.9/x86_64/qemu.qcow2": fs.ErrNotExist, "../x86_64/qemu.qcow2": fs.ErrNotExist, "1.1/../qemu.qcow2": fs.ErrNotExist,
 		"1.1/s390x/qemu.qcow2": fs.ErrNotExist,
 	} {

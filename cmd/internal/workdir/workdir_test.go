@@ -207,7 +207,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	for _, path := range [][3]string{
-		{"1.1", testArch, "aws.vmdk"}, {"1.1", testArch, "nonesuch"}, {"1.1", "s390x", "qemu.qcow2"}, {"0.9", testArch, "qemu.qcow2"},
+		{"1.1", testArch, "dasd.raw"}, {"1.1", testArch, "nonesuch"}, {"1.1", "s390x", "qemu.qcow2"}, {"0.9", testArch, "qemu.qcow2"},
 		{"next", "s390x", "qemu.qcow2"}, {"next", testArch, "tiny-1.1-qemu.x86_64.qcow2"}, {"..", testArch, "qemu.qcow2"},
 	} {
 		if e, err := lib.Resolve(t.Context(), path[0], path[1], path[2]); !errors.Is(err, fs.ErrNotExist) {
