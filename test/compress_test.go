@@ -18,7 +18,7 @@ import (
 // decompress under a mount take nothing away from it.
 func TestCompressedFromNothing(t *testing.T) {
 	needAll(t)
-	needTools(t, "xz", "curl")
+	needTools(t, "xz")
 	e := newEnv(t)
 	e.mount()
 	packed := e.path("next", "x86_64", "metal.raw.xz")
