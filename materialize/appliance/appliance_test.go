@@ -16,6 +16,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/appliance"
+	"cosafs/materialize/disk/install"
 	"cosafs/materialize/guest"
 	"cosafs/test/need"
 )
@@ -151,7 +152,7 @@ func TestPrepareOnce(t *testing.T) {
 func TestGuestError(t *testing.T) {
 	a := prepared(t, t.TempDir())
 	up := false
-	_, err := a.Run(t.Context(), appliance.Run{Job: guest.Job{}}, newTask(t), func(e appliance.Event) { up = up || e.Up })
+	_, err := a.Run(t.Context(), appliance.Run{Job: install.Job{}}, newTask(t), func(e appliance.Event) { up = up || e.Up })
 	wantClass(t, err, materialize.ClassGuest)
 	if !up || !strings.Contains(err.Error(), guest.TargetDisk) {
 		t.Errorf("up = %v, error %v; want the guest to come up and miss its disk", up, err)

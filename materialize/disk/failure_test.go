@@ -13,6 +13,7 @@ import (
 	"cosafs/materialize"
 	"cosafs/materialize/appliance"
 	"cosafs/materialize/disk"
+	"cosafs/materialize/disk/install"
 	"cosafs/materialize/guest"
 )
 
@@ -42,7 +43,7 @@ func targetTooSmall(t *testing.T, cache string) {
 		t.Fatal(err)
 	}
 	run := appliance.Run{
-		Job: guest.Job{Root: "xfs"}, Disks: []appliance.Disk{{Serial: guest.TargetDisk, Path: target}},
+		Job: install.Job{Root: "xfs"}, Disks: []appliance.Disk{{Serial: guest.TargetDisk, Path: target}},
 	}
 	_, err = a.Run(t.Context(), run, newTask(t), func(appliance.Event) {})
 	wantClass(t, err, materialize.ClassGuest)

@@ -28,7 +28,7 @@ func (w *Writer) Make(ctx context.Context, req materialize.ImageRequest, out str
 	tmp := filepath.Join(t.Scratch, filepath.Base(out)+".tmp")
 	defer func() { _ = os.Remove(tmp) }() // gone if all went well
 	if err := p.write(ctx, coding{req: req, disk: disk, out: tmp, task: t}); err != nil {
-		return failure(makeOp, err)
+		return materialize.FailFull(makeOp, err)
 	}
 	t.Phase(req.Kind, 1)
 	return publish(tmp, out)

@@ -15,8 +15,8 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk"
+	"cosafs/materialize/disk/install"
 	"cosafs/materialize/disk/view"
-	"cosafs/materialize/guest"
 	"cosafs/test/need"
 )
 
@@ -25,7 +25,7 @@ import (
 func madeUp(t *testing.T) materialize.BaseDisk {
 	t.Helper()
 	need.Tool(t, "sgdisk")
-	field, err := guest.PlatformField("metal")
+	field, err := install.PlatformField("metal")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func madeUp(t *testing.T) materialize.BaseDisk {
 		t.Fatal(err)
 	}
 	return materialize.BaseDisk{Path: path, Size: 8 << 20, Platform: []materialize.Extent{
-		{Offset: 1<<20 + 1000, Length: 100}, {Offset: 1<<20 + 70000, Length: guest.FieldWidth - 100},
+		{Offset: 1<<20 + 1000, Length: 100}, {Offset: 1<<20 + 70000, Length: install.FieldWidth - 100},
 	}}
 }
 
@@ -60,7 +60,7 @@ func stamped(t *testing.T, base materialize.BaseDisk, platform string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	field, err := guest.PlatformField(platform)
+	field, err := install.PlatformField(platform)
 	if err != nil {
 		t.Fatal(err)
 	}

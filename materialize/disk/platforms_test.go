@@ -10,7 +10,7 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk"
-	"cosafs/materialize/guest"
+	"cosafs/materialize/disk/install"
 )
 
 // renderedPlatforms gives platforms.json of a configuration with this platforms.yaml.
@@ -26,7 +26,7 @@ func renderedPlatforms(t *testing.T, text string) ([]byte, error) {
 }
 
 func TestRenderPlatforms(t *testing.T) {
-	long := strings.Repeat("x", guest.ConsoleWidth)
+	long := strings.Repeat("x", install.ConsoleWidth)
 	tests := []struct {
 		name, yaml, want string // want "" = a Failure
 	}{
@@ -92,8 +92,8 @@ func FuzzRenderPlatforms(f *testing.F) {
 
 // withConsole gives the base disk places for both fields, in its first 16 KiB.
 func withConsole(base materialize.BaseDisk) materialize.BaseDisk {
-	base.Platform = []materialize.Extent{{Offset: 4096, Length: guest.FieldWidth}}
-	base.Console = []materialize.Extent{{Offset: 8192, Length: 100}, {Offset: 12288, Length: guest.ConsoleWidth - 100}}
+	base.Platform = []materialize.Extent{{Offset: 4096, Length: install.FieldWidth}}
+	base.Console = []materialize.Extent{{Offset: 8192, Length: 100}, {Offset: 12288, Length: install.ConsoleWidth - 100}}
 	return base
 }
 
@@ -129,7 +129,7 @@ func TestStampSettings(t *testing.T) {
 // Every kind is made with the settings of its platform, as a file and as a view.
 func TestMakeWithSettings(t *testing.T) {
 	base := madeUp(t)
-	base.Console = []materialize.Extent{{Offset: 1<<20 + 200000, Length: guest.ConsoleWidth}}
+	base.Console = []materialize.Extent{{Offset: 1<<20 + 200000, Length: install.ConsoleWidth}}
 	for kind, id := range map[string]string{"metal": "metal", "metal4k": "metal", "vultr": "vultr"} {
 		req := request(base, kind)
 		req.PlatformsJSON = []byte(`{"` + id + `": {"grub_commands": ["serial ` + id + `"], "kernel_arguments": ["of=` + id + `"]}}`)
@@ -158,7 +158,7 @@ func TestMakeWithSettings(t *testing.T) {
 
 func TestStampFails(t *testing.T) {
 	base := withConsole(materialize.BaseDisk{})
-	long := `{"aws": {"grub_commands": ["` + strings.Repeat("x", guest.ConsoleWidth) + `"]}}`
+	long := `{"aws": {"grub_commands": ["` + strings.Repeat("x", install.ConsoleWidth) + `"]}}`
 	wantClass(t, disk.Stamp(writes{}, base, "aws", []byte(long)), materialize.ClassConfig)
 	wantClass(t, disk.Stamp(writes{}, base, "aws", []byte(`{"aws": []}`)), materialize.ClassConfig)
 	base.Console = nil

@@ -4,37 +4,37 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"cosafs/materialize"
 )
 
-// repoDisk makes a file system image that holds the commit alone in a
-// repository, under the ref if there is one, for the virtual machine to pull from. That is as fast as sharing
-// a directory with it, and needs neither a daemon nor privileges.
-func repoDisk(ctx context.Context, t *materialize.Task, repo, checksum, ref string) (string, error) {
-	dir, image := filepath.Join(t.Scratch, "repo"), filepath.Join(t.Scratch, "repo.img")
-	if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "init", "--mode=bare-user"); err != nil {
+// ownRepo makes a repository that holds the commit alone, under the ref if there is
+// one, in the task's scratch. On one file system its objects are hard links.
+func ownRepo(ctx context.Context, t *materialize.Task, repo, checksum, ref string) (string, error) {
+	dir := filepath.Join(t.Scratch, "repo")
+	ostree := materialize.Tool{Op: writeOp, Name: "ostree"}
+	if err := ostree.Run(ctx, t, "--repo="+dir, "init", "--mode=bare-user"); err != nil {
 		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // the job's scratch goes anyway
-	// On one file system, this makes hard links.
-	if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "pull-local", "--disable-fsync", repo, checksum); err != nil {
-		return "", err
+	if err := ostree.Run(ctx, t, "--repo="+dir, "pull-local", "--disable-fsync", repo, checksum); err != nil || ref == "" {
+		return dir, err
 	}
-	if ref != "" {
-		if err := run(ctx, t, writeOp, "ostree", "--repo="+dir, "refs", "--create="+ref, checksum); err != nil {
-			return "", err
-		}
-	}
-	size, files, err := usage(dir)
+	return dir, ostree.Run(ctx, t, "--repo="+dir, "refs", "--create="+ref, checksum)
+}
+
+// repoDisk makes a file system image of a repository for the virtual machine to pull
+// from. That is as fast as sharing a directory with it, and needs neither a daemon nor
+// privileges.
+func repoDisk(ctx context.Context, t *materialize.Task, repo string) (string, error) {
+	image := filepath.Join(t.Scratch, "repo.img")
+	size, files, err := usage(repo)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", writeOp, err)
 	}
-	err = run(ctx, t, writeOp, "mke2fs", "-t", "ext4", "-q", "-F", "-b", "4096", "-m", "0", "-I", "256",
-		"-N", strconv.FormatInt(files+100, 10), "-O", "^has_journal,^resize_inode", "-d", dir,
+	err = materialize.Tool{Op: writeOp, Name: "mke2fs"}.Run(ctx, t, "-t", "ext4", "-q", "-F", "-b", "4096", "-m", "0", "-I", "256",
+		"-N", strconv.FormatInt(files+100, 10), "-O", "^has_journal,^resize_inode", "-d", repo,
 		image, strconv.FormatInt(size/kib, 10)+"k")
 	return image, err
 }

@@ -32,7 +32,7 @@ type commit struct {
 
 // inspect asks ostree about the commit, which reads its directories only.
 func inspect(ctx context.Context, t *materialize.Task, repo, checksum string) (commit, error) {
-	shown, err := output(ctx, t, writeOp, "ostree", "--repo="+repo, "show", checksum)
+	shown, err := materialize.Tool{Op: writeOp, Name: "ostree"}.Output(ctx, t, "--repo="+repo, "show", checksum)
 	if err != nil {
 		return commit{}, err
 	}
@@ -40,7 +40,7 @@ func inspect(ctx context.Context, t *materialize.Task, repo, checksum string) (c
 	if err != nil {
 		return commit{}, fmt.Errorf("%s: %w", writeOp, err)
 	}
-	listed, err := output(ctx, t, writeOp, "ostree", "--repo="+repo, "ls", "-R", "-C", checksum)
+	listed, err := materialize.Tool{Op: writeOp, Name: "ostree"}.Output(ctx, t, "--repo="+repo, "ls", "-R", "-C", checksum)
 	if err != nil {
 		return commit{}, err
 	}

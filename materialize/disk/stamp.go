@@ -5,8 +5,8 @@ import (
 	"io"
 
 	"cosafs/materialize"
+	"cosafs/materialize/disk/install"
 	"cosafs/materialize/disk/view"
-	"cosafs/materialize/guest"
 )
 
 // Stamp makes the disk one for the platform, which Ignition knows by that id,
@@ -47,9 +47,9 @@ func stamp(base materialize.BaseDisk, id string, platformsJSON []byte) ([]view.P
 
 // fields gives the padded fields of a platform's disk.
 func (s platformSettings) fields(id string) (entry, console []byte, err error) {
-	entry, err = guest.PlatformField(id, s.Kargs...)
+	entry, err = install.PlatformField(id, s.Kargs...)
 	if err == nil {
-		console, err = guest.ConsoleField(s.GRUB...)
+		console, err = install.ConsoleField(s.GRUB...)
 	}
 	if err != nil {
 		return nil, nil, badPlatforms(fmt.Errorf("%s: %w", id, err))

@@ -12,6 +12,8 @@ import (
 
 	"cosafs/materialize"
 	"cosafs/materialize/appliance"
+	"cosafs/materialize/disk/install"
+	"cosafs/materialize/disk/offline"
 	"cosafs/materialize/guest"
 )
 
@@ -56,19 +58,7 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 	if err := fits(base.Size, image); err != nil {
 		return base, err
 	}
-	a, err := w.appliance(ctx, t)
-	if err != nil {
-		return base, err
-	}
-	t.Phase("repository", 0.03)
-	repo, err := repoDisk(ctx, t, req.Repo, req.Commit, req.Ref)
-	if err != nil {
-		return base, err
-	}
-	if err := create(req.Out, base.Size, func(*os.File) error { return nil }); err != nil {
-		return base, failure(writeOp, err)
-	}
-	result, err := w.inVM(ctx, a, jobOf(req, image, c), repo, req, t)
+	result, err := w.writer(image.Root, req.Sector)(ctx, req, jobOf(req, image, c), base.Size, t)
 	if err != nil {
 		return base, err
 	}
@@ -76,9 +66,56 @@ func (w *Writer) write(ctx context.Context, req materialize.DiskRequest, t *mate
 	return base, verify(base)
 }
 
-// jobOf says to the guest what to do.
-func jobOf(req materialize.DiskRequest, image settings, c commit) guest.Job {
-	return guest.Job{
+// A writeFunc writes a disk of so many bytes.
+type writeFunc func(ctx context.Context, req materialize.DiskRequest, job install.Job, size int64, t *materialize.Task) (install.Result, error)
+
+// writer gives what writes a disk with the root file system. A table for sectors of
+// 4096 bytes can be written to a device that has them, but to no file.
+func (w *Writer) writer(root string, sector int) writeFunc {
+	if sector == 512 && (w.cfg.Writer == Offline || w.cfg.Writer == Auto && root == "ext4") {
+		return writeOffline
+	}
+	return w.writeInVM
+}
+
+// writeOffline has this machine's tools write the disk.
+func writeOffline(ctx context.Context, req materialize.DiskRequest, job install.Job, size int64, t *materialize.Task) (result install.Result, err error) {
+	if job.Root != "ext4" {
+		return result, materialize.Fail(materialize.ClassConfig, writeOp, "use --writer supermin, or rootfs: ext4 in image.yaml",
+			fmt.Errorf("the offline writer makes no %s: %w", job.Root, errors.ErrUnsupported))
+	}
+	repo, err := ownRepo(ctx, t, req.Repo, req.Commit, req.Ref)
+	if err != nil {
+		return result, err
+	}
+	return offline.Write(ctx, offline.Request{Job: job, Repo: repo, Out: req.Out, Size: size}, t)
+}
+
+// writeInVM has the guest of a virtual machine write the disk.
+func (w *Writer) writeInVM(ctx context.Context, req materialize.DiskRequest, job install.Job, size int64, t *materialize.Task) (result install.Result, err error) {
+	a, err := w.appliance(ctx, t)
+	if err != nil {
+		return result, err
+	}
+	t.Phase("repository", 0.03)
+	repo, err := ownRepo(ctx, t, req.Repo, req.Commit, req.Ref)
+	if err != nil {
+		return result, err
+	}
+	image, err := repoDisk(ctx, t, repo)
+	if err != nil {
+		return result, err
+	}
+	_ = os.RemoveAll(repo) // the job's scratch goes anyway
+	if err := create(req.Out, size, func(*os.File) error { return nil }); err != nil {
+		return result, materialize.FailFull(writeOp, err)
+	}
+	return w.inVM(ctx, a, job, image, req, t)
+}
+
+// jobOf says what to write.
+func jobOf(req materialize.DiskRequest, image settings, c commit) install.Job {
+	return install.Job{
 		OS: req.OS, Commit: req.Commit, Ref: req.Ref, Remote: image.Remote, Build: req.Build,
 		Image:  fmt.Sprintf("%s-%s-metal.%s.raw", req.OS, req.Build, req.Arch),
 		Sector: req.Sector, Root: image.Root, RootArgs: strings.Fields(image.RootArgs), Kargs: image.Kargs,
@@ -87,9 +124,9 @@ func jobOf(req materialize.DiskRequest, image settings, c commit) guest.Job {
 }
 
 // inVM has the guest do the job, and passes on what it tells.
-func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job guest.Job, repo string,
+func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job install.Job, repo string,
 	req materialize.DiskRequest, t *materialize.Task,
-) (guest.Result, error) {
+) (install.Result, error) {
 	t.Phase("virtual machine", 0.05)
 	part := t.Part(0.3, 1) // under emulation, its start takes a third of the time
 	run := appliance.Run{
@@ -107,7 +144,7 @@ func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job guest.Job
 			t.Logf("%s", e.Log)
 		}
 	})
-	var result guest.Result
+	var result install.Result
 	if err != nil {
 		return result, err
 	}
@@ -139,7 +176,7 @@ func verify(base materialize.BaseDisk) error {
 		}
 	}
 	if err := f.Sync(); err != nil {
-		return failure(writeOp, err)
+		return materialize.FailFull(writeOp, err)
 	}
 	return nil
 }

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"cosafs/materialize"
+	"cosafs/materialize/disk/install"
 )
 
 // The FIEMAP ioctl, linux/fiemap.h: where a file's bytes lie on its device.
@@ -39,7 +41,7 @@ var errOddExtent = errors.New("file has no plain place on its disk")
 
 // locate gives the ranges of the disk that hold the field of a file on the disk's
 // partition.
-func locate(field Field, disk string, partition int) ([]materialize.Extent, error) {
+func locate(field install.Field, disk string, partition int) ([]materialize.Extent, error) {
 	f, err := os.Open(field.Path)
 	if err != nil {
 		return nil, err
@@ -84,4 +86,13 @@ func pick(extents []fiemapExtent, at, length, start int64) ([]materialize.Extent
 		return nil, errOddExtent
 	}
 	return found, nil
+}
+
+// number reads a decimal file of the kernel.
+func number(path string) (int64, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
 }

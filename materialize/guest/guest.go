@@ -2,7 +2,8 @@
 // makes the machine usable, reads one job from the host, does it while telling
 // what happens, answers, and ends the machine.
 //
-// The only job so far writes a base disk from an OSTree commit; see [Job].
+// The only job so far writes a base disk from an OSTree commit; see
+// [install.Job].
 package guest
 
 import (
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cosafs/materialize/appliance"
+	"cosafs/materialize/disk/install"
 )
 
 // ErrNotInit means that this isn't an appliance.
@@ -54,7 +56,7 @@ func serve(ctx context.Context) error {
 	if err := tell.send(appliance.Event{Up: true}); err != nil {
 		return err
 	}
-	var job Job
+	var job install.Job
 	if err := json.NewDecoder(port).Decode(&job); err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
@@ -70,7 +72,7 @@ func serve(ctx context.Context) error {
 }
 
 // perform does the job with a heartbeat beside it.
-func perform(ctx context.Context, job *Job, tell *teller) (Result, error) {
+func perform(ctx context.Context, job *install.Job, tell *teller) (install.Result, error) {
 	ctx, stop := context.WithCancel(ctx)
 	beating := make(chan struct{})
 	go func() {
@@ -79,5 +81,5 @@ func perform(ctx context.Context, job *Job, tell *teller) (Result, error) {
 	}()
 	defer func() { <-beating }()
 	defer stop()
-	return job.run(ctx, &steps{tell: tell, job: job})
+	return newSteps(job, tell).run(ctx)
 }

@@ -7,14 +7,22 @@ import (
 	"strings"
 
 	"cosafs/materialize/appliance"
+	"cosafs/materialize/disk/install"
 )
 
 // steps does a job's phases, which share what is here.
 type steps struct {
 	tell    *teller
-	job     *Job
-	console Field // known once GRUB is installed
-	result  Result
+	job     *install.Job
+	system  *install.System
+	console install.Field // known once GRUB is installed
+	result  install.Result
+}
+
+func newSteps(job *install.Job, tell *teller) *steps {
+	s := &steps{tell: tell, job: job}
+	s.system = &install.System{Job: job, Repo: repoDir, Root: targetDir, ESP: espDir, Temp: "/tmp", Run: s.command}
+	return s
 }
 
 func (s *steps) phase(name string, fraction float64) error {

@@ -29,7 +29,7 @@ func newPeer(tb testing.TB, appl string) peer {
 		appl = filepath.Join(b.dir, "appliance")
 	}
 	b.env = append(b.env, "HERE="+here, "KERNEL="+kernel, "APPLIANCE="+appl, "CONFIG="+config(tb),
-		"WORK="+filepath.Join(b.dir, "work"), "GRUBCFG="+filepath.Join(here, "../../../materialize/guest/grub.cfg"))
+		"WORK="+filepath.Join(b.dir, "work"), "GRUBCFG="+filepath.Join(here, "../../../materialize/disk/install/grub.cfg"))
 	return peer{b}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cosafs/materialize"
 	"cosafs/materialize/disk/view"
 )
 
@@ -40,14 +41,14 @@ func Kubevirt(ctx context.Context, w io.Writer, disk view.Image, o KubevirtOptio
 	}
 	spool, err := unlinkedFile(o.Scratch)
 	if err != nil {
-		return failure(kubevirtOp, err)
+		return materialize.FailFull(kubevirtOp, err)
 	}
 	layer, err := writeLayer(ctx, spool, disk, o)
 	if err == nil {
 		err = writeLayout(ctx, w, spool, layer, o)
 	}
 	if err := errors.Join(err, spool.Close()); err != nil {
-		return failure(kubevirtOp, err)
+		return materialize.FailFull(kubevirtOp, err)
 	}
 	return nil
 }

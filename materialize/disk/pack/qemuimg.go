@@ -26,9 +26,9 @@ func CompressedQCOW2(ctx context.Context, t *materialize.Task, disk, out string)
 }
 
 func qemuImg(ctx context.Context, t *materialize.Task, op, disk, out string, format ...string) error {
-	l := tool{op: op, name: "qemu-img", debian: "qemu-utils"}
+	l := materialize.Tool{Op: op, Name: "qemu-img"}
 	args := append([]string{"convert", "-f", "raw"}, format...)
-	err := l.run(ctx, t, append(args, disk, out)...)
+	err := l.Run(ctx, t, append(args, disk, out)...)
 	if err == nil {
 		return nil
 	}

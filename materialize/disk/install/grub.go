@@ -1,16 +1,19 @@
-package guest
+package install
 
 import (
 	"context"
 	_ "embed" // for grub.cfg
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// grubDir is where the appliance has GRUB's modules.
+// grubDir is where Debian has GRUB's modules, and so the appliance.
 const grubDir = "/usr/lib/grub"
 
 // grubConfig makes a menu from the boot entries that ostree writes.
@@ -30,8 +33,8 @@ const (
 	biosGRUB = "i386-pc"
 )
 
-// imagePath is where grubImage puts the image.
-func imagePath(platform string) string { return filepath.Join("/tmp", platform+".img") }
+// imagePath is where GRUBImages puts the image.
+func (s *System) imagePath(platform string) string { return filepath.Join(s.Temp, platform+".img") }
 
 // modules of GRUB's image. linux is not among them: see grub.cfg. What it depends
 // on is, as there is no place on the disk where GRUB would look for it.
@@ -44,27 +47,26 @@ func modules(platform string) []string {
 	return strings.Fields(all)
 }
 
-// installGRUB installs it for UEFI and, where there is a partition for it, BIOS.
-func (s *steps) installGRUB(_ context.Context, disk string) error {
-	var err error
-	if s.console, err = WriteGRUBConfig(bootDir); err != nil {
-		return err
+// WriteGRUB puts GRUB's files into the boot file system and the EFI system partition,
+// and says where the console field is.
+func (s *System) WriteGRUB() (console Field, err error) {
+	if console, err = WriteGRUBConfig(s.boot()); err != nil {
+		return console, err
 	}
-	dir := filepath.Join(bootDir, "grub2")
+	dir := filepath.Join(s.boot(), "grub2")
 	if err := addLinux(dir, efiGRUB); err != nil {
-		return err
+		return console, err
 	}
-	efi := filepath.Join(espDir, "EFI/BOOT")
+	if s.Job.Sector != 4096 {
+		if err := addLinux(dir, biosGRUB); err != nil {
+			return console, err
+		}
+	}
+	efi := filepath.Join(s.ESP, "EFI/BOOT")
 	if err := os.MkdirAll(efi, 0o755); err != nil {
-		return err
+		return console, err
 	}
-	if err := copyFile(imagePath(efiGRUB), filepath.Join(efi, "BOOTX64.EFI")); err != nil || s.job.Sector == 4096 {
-		return err
-	}
-	if err := addLinux(dir, biosGRUB); err != nil {
-		return err
-	}
-	return writeBIOS(disk, imagePath(biosGRUB))
+	return console, copyFile(s.imagePath(efiGRUB), filepath.Join(efi, "BOOTX64.EFI"))
 }
 
 // addLinux puts the module that GRUB loads later into the boot file system.
@@ -76,17 +78,25 @@ func addLinux(dir, platform string) error {
 	return copyFile(filepath.Join(grubDir, name), filepath.Join(dir, name))
 }
 
-// grubImage makes GRUB's image for a platform.
-func (s *steps) grubImage(ctx context.Context, platform string) error {
-	config := imagePath(platform) + ".cfg"
+// GRUBImages makes GRUB's images for UEFI and BIOS, which WriteGRUB and WriteBIOS want.
+func (s *System) GRUBImages(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, platform := range []string{efiGRUB, biosGRUB} {
+		g.Go(func() error { return s.grubImage(ctx, platform) })
+	}
+	return g.Wait()
+}
+
+func (s *System) grubImage(ctx context.Context, platform string) error {
+	config := s.imagePath(platform) + ".cfg"
 	if err := os.WriteFile(config, []byte(early), 0o600); err != nil {
 		return err
 	}
 	args := []string{
 		"-O", platform, "-d", filepath.Join(grubDir, platform), "-p", "/grub2", "-c", config,
-		"-o", imagePath(platform),
+		"-o", s.imagePath(platform),
 	}
-	return s.command(ctx, "grub-mkimage", append(args, modules(platform)...)...)
+	return s.Run(ctx, "grub-mkimage", append(args, modules(platform)...)...)
 }
 
 func copyFile(from, to string) error {
@@ -97,40 +107,34 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, b, 0o644)
 }
 
-// writeBIOS writes GRUB's first sector, and its image into the partition for it.
-func writeBIOS(disk, core string) error {
+// WriteBIOS writes GRUB's first sector to a disk, and its image into the partition for
+// it, which has so many bytes from start on. Where no BIOS boots it does nothing.
+func (s *System) WriteBIOS(disk string, start, size int64) error {
+	if s.Job.Sector == 4096 {
+		return nil
+	}
 	sector, err := os.ReadFile(filepath.Join(grubDir, biosGRUB, "boot.img"))
 	if err != nil {
 		return err
 	}
+	core := s.imagePath(biosGRUB)
 	image, err := os.ReadFile(core)
 	if err != nil {
 		return err
 	}
-	start, err := number(filepath.Join("/sys/block", base(disk), base(part(disk, biosBoot)), "start"))
-	if err != nil {
-		return err
+	if int64(len(image)) > size {
+		return fmt.Errorf("%s: %d bytes do not fit into %d", core, len(image), size)
 	}
-	size, err := number(filepath.Join("/sys/block", base(disk), base(part(disk, biosBoot)), "size"))
-	if err != nil {
-		return err
-	}
-	if int64(len(image)) > size*512 {
-		return fmt.Errorf("%s: %d bytes do not fit into %d", core, len(image), size*512)
-	}
-	patchBIOS(sector, image, uint64(start))
+	patchBIOS(sector, image, uint64(start/512))
 	f, err := os.OpenFile(disk, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteAt(sector[:440], 0) // the partition table follows
 	if err == nil {
-		_, err = f.WriteAt(image, start*512)
+		_, err = f.WriteAt(image, start)
 	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(err, f.Close())
 }
 
 // patchBIOS does what grub-bios-setup does for a partition of its own: the

@@ -1,4 +1,4 @@
-package guest_test
+package install_test
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"cosafs/materialize/guest"
+	"cosafs/materialize/disk/install"
 )
 
 func TestConsoleField(t *testing.T) {
-	long := strings.Repeat("x", guest.ConsoleWidth-1)
+	long := strings.Repeat("x", install.ConsoleWidth-1)
 	tests := []struct {
 		name     string
 		commands []string
@@ -29,7 +29,7 @@ func TestConsoleField(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := guest.ConsoleField(tt.commands...)
+			got, err := install.ConsoleField(tt.commands...)
 			if !tt.ok {
 				if !errors.Is(err, fs.ErrInvalid) {
 					t.Errorf("got %q, %v; want ErrInvalid", got, err)
@@ -37,8 +37,8 @@ func TestConsoleField(t *testing.T) {
 				return
 			}
 			text, filled := strings.CutSuffix(string(got), "\n")
-			if err != nil || !filled || len(got) != guest.ConsoleWidth || strings.TrimRight(text, " ") != tt.want {
-				t.Errorf("got %q, %v; want %q in %d bytes that end a line", got, err, tt.want, guest.ConsoleWidth)
+			if err != nil || !filled || len(got) != install.ConsoleWidth || strings.TrimRight(text, " ") != tt.want {
+				t.Errorf("got %q, %v; want %q in %d bytes that end a line", got, err, tt.want, install.ConsoleWidth)
 			}
 		})
 	}
@@ -47,7 +47,7 @@ func TestConsoleField(t *testing.T) {
 // The field lies where coreos-installer, which has this pattern, replaces it.
 func TestWriteGRUBConfig(t *testing.T) {
 	dir := t.TempDir()
-	field, err := guest.WriteGRUBConfig(dir)
+	field, err := install.WriteGRUBConfig(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestWriteGRUBConfig(t *testing.T) {
 	if err != nil || field.Path != filepath.Join(dir, "grub2", "grub.cfg") {
 		t.Fatalf("field in %s, %v", field.Path, err)
 	}
-	settings, err := guest.ConsoleField("serial", "terminal_input serial")
+	settings, err := install.ConsoleField("serial", "terminal_input serial")
 	if err != nil || field.Length != int64(len(settings)) {
 		t.Fatalf("a field of %d bytes, %v; want %d", field.Length, err, len(settings))
 	}
@@ -72,13 +72,13 @@ func TestAddPlatform(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guest.AddPlatform(dir); err == nil {
+	if _, err := install.AddPlatform(dir); err == nil {
 		t.Error("no boot entry, no error")
 	}
 	if err := os.WriteFile(path, []byte("options quiet\ntitle x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	field, err := guest.AddPlatform(dir)
+	field, err := install.AddPlatform(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestAddPlatform(t *testing.T) {
 func TestWritePlatforms(t *testing.T) {
 	for table, want := range map[string]string{"": "", "{}": "", `{"gcp":{}}`: `{"gcp":{}}` + "\n"} {
 		dir := t.TempDir()
-		if err := guest.WritePlatforms(dir, []byte(table)); err != nil {
+		if err := install.WritePlatforms(dir, []byte(table)); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(filepath.Join(dir, "coreos", "platforms.json"))

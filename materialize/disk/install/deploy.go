@@ -1,4 +1,4 @@
-package guest
+package install
 
 import (
 	"cmp"
@@ -25,25 +25,25 @@ func (j *Job) refspec() string {
 // loader itself, and /sysroot is read-only in a running system.
 const settings = "\n[sysroot]\nbootloader=none\nreadonly=true\n"
 
-// pull makes the sysroot and copies the commit into it. What is read was
+// Pull makes the sysroot and copies the commit into it. What is read was
 // checked when it was composed; a disk that isn't complete is thrown away, so
 // nothing needs to be synced.
-func (s *steps) pull(ctx context.Context, _ string) error {
-	if err := s.command(ctx, "ostree", "admin", "init-fs", "--modern", targetDir); err != nil {
+func (s *System) Pull(ctx context.Context) error {
+	if err := s.Run(ctx, "ostree", "admin", "init-fs", "--modern", s.Root); err != nil {
 		return err
 	}
-	repo := filepath.Join(targetDir, "ostree/repo")
+	repo := filepath.Join(s.Root, "ostree/repo")
 	if err := appendFile(filepath.Join(repo, "config"), settings); err != nil {
 		return err
 	}
-	if err := s.command(ctx, "ostree", "admin", "os-init", "--sysroot="+targetDir, s.job.OS); err != nil {
+	if err := s.Run(ctx, "ostree", "admin", "os-init", "--sysroot="+s.Root, s.Job.OS); err != nil {
 		return err
 	}
 	args := []string{"--repo=" + repo, "pull-local", "--disable-fsync"}
-	if s.job.Remote != "" {
-		args = append(args, "--remote="+s.job.Remote)
+	if s.Job.Remote != "" {
+		args = append(args, "--remote="+s.Job.Remote)
 	}
-	return s.command(ctx, "ostree", append(args, repoDir, cmp.Or(s.job.Ref, s.job.Commit))...)
+	return s.Run(ctx, "ostree", append(args, s.Repo, cmp.Or(s.Job.Ref, s.Job.Commit))...)
 }
 
 func appendFile(path, text string) error {
@@ -55,26 +55,29 @@ func appendFile(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// deploy checks the commit out, which also writes the boot entry.
-func (s *steps) deploy(ctx context.Context, _ string) error {
-	args := []string{"admin", "deploy", "--sysroot=" + targetDir, "--os=" + s.job.OS}
-	for _, karg := range s.job.kargs() {
+// Deploy checks the commit out, which also writes the boot entry.
+func (s *System) Deploy(ctx context.Context) error {
+	args := []string{"admin", "deploy", "--sysroot=" + s.Root, "--os=" + s.Job.OS}
+	for _, karg := range s.Job.kargs() {
 		args = append(args, "--karg-append="+karg)
 	}
-	if err := s.command(ctx, "ostree", append(args, s.job.refspec())...); err != nil {
+	if err := s.Run(ctx, "ostree", append(args, s.Job.refspec())...); err != nil {
 		return err
 	}
 	if err := s.writeAleph(); err != nil {
 		return err
 	}
-	if err := WritePlatforms(bootDir, s.job.Platforms); err != nil {
+	if err := WritePlatforms(s.boot(), s.Job.Platforms); err != nil {
 		return err
 	}
-	if !s.job.Ignition {
+	if !s.Job.Ignition {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(bootDir, "ignition.firstboot"), nil, 0o644)
+	return os.WriteFile(filepath.Join(s.boot(), "ignition.firstboot"), nil, 0o644)
 }
+
+// boot is the directory of the boot file system.
+func (s *System) boot() string { return filepath.Join(s.Root, "boot") }
 
 // kargs are the kernel's arguments beside those of ostree and the platform.
 func (j *Job) kargs() []string {
@@ -86,12 +89,12 @@ func (j *Job) kargs() []string {
 
 // writeAleph writes version 1 of the file that says what a system was
 // installed from.
-func (s *steps) writeAleph() error {
+func (s *System) writeAleph() error {
 	b, err := json.MarshalIndent(map[string]string{
-		"build": s.job.Build, "ref": s.job.Ref, "ostree-commit": s.job.Commit, "imgid": s.job.Image,
+		"build": s.Job.Build, "ref": s.Job.Ref, "ostree-commit": s.Job.Commit, "imgid": s.Job.Image,
 	}, "", "    ")
 	if err != nil {
 		return fmt.Errorf("aleph: %w", err)
 	}
-	return os.WriteFile(filepath.Join(targetDir, ".coreos-aleph-version.json"), append(b, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(s.Root, ".coreos-aleph-version.json"), append(b, '\n'), 0o644)
 }

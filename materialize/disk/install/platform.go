@@ -1,4 +1,4 @@
-package guest
+package install
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -105,13 +104,4 @@ func onlyOne(pattern string) (string, error) {
 		return "", fmt.Errorf("%s: want one file, have %d", pattern, len(found))
 	}
 	return found[0], nil
-}
-
-// number reads a decimal file of the kernel.
-func number(path string) (int64, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
 }
