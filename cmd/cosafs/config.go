@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Workdir string        `json:"workdir"` // absolute
 	Engine  string        `json:"engine"`  // compose engine: auto, rpm-ostree, dnf
+	Writer  string        `json:"writer"`  // of disks: supermin, offline, auto
 	Arch    string        `json:"arch"`    // RPM basearch; "" = this machine's
 	KVM     string        `json:"kvm"`     // auto, on, off
 	VMs     int           `json:"vms"`     // virtual machines at once; 0 = what suits this machine

@@ -110,6 +110,8 @@ func settings() []setting {
 			set: func(c *Config, v string) error { c.Workdir = v; return nil }},
 		{name: "engine", fallback: "auto", usage: "compose with `ENGINE`: auto, rpm-ostree, dnf",
 			set: func(c *Config, v string) error { return oneOf(&c.Engine, v, "auto", "rpm-ostree", "dnf") }},
+		{name: "writer", fallback: "supermin", usage: "write disks by `WRITER`: supermin, offline (ext4 alone, without a virtual machine), auto",
+			set: func(c *Config, v string) error { return oneOf(&c.Writer, v, "supermin", "offline", "auto") }},
 		{name: "arch", usage: "look at builds for architecture `ARCH` (default: this machine's)",
 			set: func(c *Config, v string) error { c.Arch = v; return nil }},
 		{name: "kvm", fallback: "auto", usage: "use KVM `WHEN`: auto, off; on trusts it unproven in cosafs run",

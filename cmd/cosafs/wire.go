@@ -33,7 +33,7 @@ func (p *program) openWorkdir(ctx context.Context, log *slog.Logger) (*workdir.W
 	// --arch says what is looked at. What is made is always for this machine,
 	// which is the build directory's own default.
 	return workdir.Open(ctx, workdir.Config{
-		Dir: p.cfg.Workdir, Engine: engine, Container: p.cfg.Container, VMs: p.cfg.VMs, Linger: p.cfg.Linger, Lock: p.cfg.LockWait,
+		Dir: p.cfg.Workdir, Engine: engine, Writer: p.cfg.Writer, Container: p.cfg.Container, VMs: p.cfg.VMs, Linger: p.cfg.Linger, Lock: p.cfg.LockWait,
 		State: daemon.StateDir(p.cfg.Workdir), Frozen: frozen(p.cfg.Workdir),
 		Version: version(), Logger: log,
 	})

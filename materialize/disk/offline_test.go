@@ -1,6 +1,8 @@
 package disk_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,4 +86,20 @@ func TestWriteForParent(t *testing.T) {
 		t.Skip("runs for another test")
 	}
 	offlineDisk(t, "repo", commit, "disk.raw")
+}
+
+// What the offline writer can't make is refused before anything is written.
+func TestOfflineRefuses(t *testing.T) {
+	need.Tool(t, "ostree")
+	repo := filepath.Join(t.TempDir(), "repo")
+	sh(t, ".", "ostree --repo="+repo+" init --mode=bare-user; mkdir "+repo+"/tree")
+	commit := sh(t, ".", "ostree --repo="+repo+" commit --branch=x --tree=dir="+repo+"/tree --timestamp=@1700000000")
+	out := filepath.Join(t.TempDir(), "disk.raw")
+	_, err := disk.New(disk.Config{Writer: disk.Offline}).Write(t.Context(), materialize.DiskRequest{
+		Repo: repo, Commit: commit, OS: "x", Build: "1", Arch: "x86_64", Sector: 512, Out: out, ImageJSON: []byte(`{"size": 2, "rootfs": "xfs"}`),
+	}, newTask(t))
+	wantClass(t, err, materialize.ClassConfig)
+	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	State     string        // where cosafs keeps its own state; "" = cache/cosafs in Dir
 	Frozen    error         // why nothing can be made or changed in Dir; nil = it can. What is there can be read
 	Engine    string        // "rpm-ostree", "dnf", or "" for rpm-ostree where it is installed, else dnf
+	Writer    string        // of disks, as in disk.Config; "" = a virtual machine
 	Container string        // image that holds rpm-ostree, run with podman; "" = this machine's
 	Arch      string        // RPM basearch; "" = this machine's
 	Program   string        // the cosafs binary that runs inside the VM; "" = this program
@@ -167,7 +168,8 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 		Composer: w.composer(cfg),
 		Commits:  commits,
 		Disks: disk.New(disk.Config{
-			ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program, Memory: w.cfg.Memory,
+			ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program,
+			Memory: w.cfg.Memory, Writer: w.cfg.Writer,
 		}),
 		Records: w.records, Packer: packer{}, Runner: w.runner, Config: config,
 		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
