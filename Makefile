@@ -13,7 +13,7 @@ FUZZTIME ?= 30s
 # Debian packages by what they are for. cosafs itself needs the first three lists.
 DEPS_COMPOSE := dnf rpm createrepo-c ostree
 DEPS_DISK    := supermin qemu-system-x86 qemu-utils linux-image-cloud-amd64 gdisk xfsprogs dosfstools \
-                e2fsprogs mtools grub-pc-bin grub-efi-amd64-bin grub-common
+                e2fsprogs mtools grub-pc-bin grub-efi-amd64-bin grub-common xorriso squashfs-tools erofs-utils
 DEPS_MOUNT   := fuse3
 DEPS_STORE   := ca-certificates xz-utils gpgv
 DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod zstd cpio

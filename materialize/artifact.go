@@ -26,6 +26,9 @@ func (m *Maker) makeArtifact(ctx context.Context, t Target) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if m.isLive(t.Kind) {
+		return m.makeLive(ctx, b, t)
+	}
 	return m.Runner.Do(ctx, m.artifactWork(b, t), m.Linger)
 }
 

@@ -237,7 +237,7 @@ func (b *building) describe(ctx context.Context) (NewBuild, error) {
 // published, when a disk will be asked for next. It says when to stop caring:
 // the disk's job lingers for whoever comes to wait for it.
 func (b *building) beginDisk(ctx context.Context, n NewBuild) func() {
-	i := slices.IndexFunc(b.opts.Kinds, func(kind string) bool { return kind != KindOSTree })
+	i := slices.IndexFunc(b.opts.Kinds, func(kind string) bool { return kind != KindOSTree && !b.isLive(kind) })
 	if i < 0 {
 		return func() {}
 	}

@@ -18,6 +18,7 @@ import (
 type Maker struct {
 	Composer Composer
 	Disks    DiskWriter
+	Live     LiveMaker // nil where there is none
 	Commits  CommitStore
 	Records  Records
 	Packer   Packer
@@ -103,7 +104,7 @@ func (m *Maker) makeable(t Target) error {
 	if t.Arch != m.Arch {
 		return fmt.Errorf("%s: this machine makes %s only: %w", t, m.Arch, ErrNotMakeable)
 	}
-	if t.Kind != KindOSTree && !slices.Contains(m.Disks.Kinds(), t.Kind) {
+	if t.Kind != KindOSTree && !slices.Contains(m.Kinds(), t.Kind) {
 		return fmt.Errorf("%s: %w", t, ErrNotMakeable)
 	}
 	return nil

@@ -33,6 +33,7 @@ type Facts struct {
 	Commit   bool        // the repository holds the commit
 	Base     bool        // the base disk is cached
 	View     bool        // it is computed from the base disk as it is read
+	Live     bool        // it is one of the live artifacts, which are made together
 	Again    bool        // it is recorded, its file is gone, and can be made again as it was
 	Failure  error       // remembered failure of a step, nil if none
 	Job      *JobInfo    // of a step that is under way, nil if none
@@ -48,7 +49,7 @@ type Facts struct {
 func (m *Maker) gather(ctx context.Context, t Target) (Facts, error) {
 	kind, format := SplitKind(t.Kind)
 	t.Kind = kind
-	f := Facts{Target: t, Makeable: m.makeable(t), Engine: m.Composer.Name(), Format: format}
+	f := Facts{Target: t, Makeable: m.makeable(t), Engine: m.Composer.Name(), Format: format, Live: m.isLive(kind)}
 	var err error
 	if t.Build == Next {
 		err = m.gatherNext(ctx, &f)
@@ -134,6 +135,10 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 		if f.Makeable == nil {
 			f.Makeable = commitHere(*f.Build)
 		}
+		return
+	}
+	if f.Live {
+		f.artifactKey = m.liveKey(*f.Build)
 		return
 	}
 	if image, err := m.imageOf(ctx, *f.Build); err == nil {
@@ -261,7 +266,10 @@ func (f Facts) steps() []Step {
 	if f.Again {
 		made.Why = "meta.json has it, but its file is gone"
 	}
-	if f.Target.Kind == KindOSTree {
+	if f.Live {
+		made.What = "live system: four files in the build directory, recorded in meta.json"
+	}
+	if f.Target.Kind == KindOSTree || f.Live {
 		return append(steps, made)
 	}
 	base := Step{Do: "base disk", What: "raw disk in the cache", Key: f.baseKey, Done: f.Base,

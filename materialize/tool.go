@@ -101,6 +101,10 @@ func debianPackage(program string) string {
 		return "mtools"
 	case "grub-mkimage":
 		return "grub-common"
+	case "mksquashfs":
+		return "squashfs-tools"
+	case "mkfs.erofs":
+		return "erofs-utils"
 	case "unshare":
 		return "util-linux"
 	}

@@ -111,6 +111,9 @@ func (p *program) extendCommand() *cli.Command {
 			}
 			var paths []string
 			for _, kind := range c.Args().Slice() {
+				if kind == "live" { // cosa's word for all live artifacts, which come together
+					kind = "live-iso"
+				}
 				short := index.ShortName(index.Kind(kind))
 				if short == "" {
 					return usagef("extend", "extend: unknown kind %q", kind)

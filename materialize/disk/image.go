@@ -154,6 +154,10 @@ type settings struct {
 	OSType     string `json:"vmware-os-type"`
 	SecureBoot bool   `json:"vmware-secure-boot"`
 
+	LiveType        string `json:"live-rootfs-fstype"`
+	LiveOptions     string `json:"live-rootfs-fsoptions"`
+	LiveCompression string `json:"squashfs-compression"`
+
 	Composefs    bool `json:"composefs"`
 	ViaContainer bool `json:"deploy-via-container"`
 }
@@ -165,6 +169,9 @@ func parseSettings(imageJSON []byte) (settings, error) {
 	}
 	if s.Root == "" {
 		s.Root = "xfs"
+	}
+	if s.LiveType == "" {
+		s.LiveType = "squashfs"
 	}
 	if s.Remote == "NONE" { // cosa's word for none
 		s.Remote = ""

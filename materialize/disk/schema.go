@@ -41,7 +41,7 @@ func schema() map[string]key {
 		"bootc-install-to-fs":                          {check: flag},
 		"ostree-container-inject-openshift-cvo-labels": {check: flag},
 
-		"live-rootfs-fstype":    {check: text},
+		"live-rootfs-fstype":    {check: oneOf([]string{"squashfs", "erofs"})},
 		"live-rootfs-fsoptions": {check: text},
 
 		"vmware-hw-version":  {positive, 13},

@@ -156,7 +156,7 @@ func (w *Workdir) fillLocal(ctx context.Context, e *vfs.Entry, kind string) {
 // canMake says whether this machine makes the kind, whatever its compression.
 func (w *Workdir) canMake(kind string) bool {
 	kind, _ = materialize.SplitKind(kind)
-	return kind == materialize.KindOSTree || slices.Contains(w.maker.Disks.Kinds(), kind)
+	return kind == materialize.KindOSTree || slices.Contains(w.maker.Kinds(), kind)
 }
 
 func (w *Workdir) target(e vfs.Entry) materialize.Target {
@@ -203,7 +203,7 @@ func (w library) file(ctx context.Context, e vfs.Entry) string {
 // Buildable implements [vfs.Library].
 func (w library) Buildable(ctx context.Context, build, arch string) []vfs.Entry {
 	var entries []vfs.Entry
-	for _, kind := range append([]string{materialize.KindOSTree}, w.maker.Disks.Kinds()...) {
+	for _, kind := range append([]string{materialize.KindOSTree}, w.maker.Kinds()...) {
 		e, err := w.Resolve(ctx, build, arch, index.ShortName(index.Kind(kind)))
 		if err == nil && e.State != materialize.StateLocal {
 			entries = append(entries, e)

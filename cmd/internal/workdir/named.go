@@ -50,7 +50,7 @@ func (w *Workdir) plainNamed(b materialize.Build, name string) (string, bool) {
 			return kind, true
 		}
 	}
-	for _, kind := range w.maker.Disks.Kinds() {
+	for _, kind := range w.maker.Kinds() {
 		if w.records.FileName(kind, b.Name, b.ID, b.Arch) == name {
 			return kind, true
 		}

@@ -66,7 +66,7 @@ func (w *Workdir) info(ctx context.Context, ref materialize.BuildRef, arch strin
 		info.Artifacts = append(info.Artifacts, a)
 	}
 	slices.SortFunc(info.Artifacts, func(a, b materialize.Artifact) int { return strings.Compare(a.Kind, b.Kind) })
-	for _, kind := range w.maker.Disks.Kinds() {
+	for _, kind := range w.maker.Kinds() {
 		if _, ok := b.Artifacts[kind]; !ok && arch == w.cfg.Arch && w.cfg.Frozen == nil {
 			info.Buildable = append(info.Buildable, kind)
 		}
@@ -143,7 +143,7 @@ func (w *Workdir) explainBuild(ctx context.Context, id, arch string, err error) 
 
 // makeable lists the kinds that this machine makes.
 func (w *Workdir) makeable() []string {
-	return append([]string{materialize.KindOSTree}, w.maker.Disks.Kinds()...)
+	return append([]string{materialize.KindOSTree}, w.maker.Kinds()...)
 }
 
 // Plan implements [webui.Service].

@@ -163,14 +163,15 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 	if git := filepath.Join(w.root, "src", "config-git"); isDir(git) {
 		config.GitDir = git
 	}
+	disks := disk.New(disk.Config{
+		ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program,
+		Memory: w.cfg.Memory, Writer: w.cfg.Writer,
+	})
 	return &materialize.Maker{
 		Frozen:   w.cfg.Frozen,
 		Composer: w.composer(cfg),
 		Commits:  commits,
-		Disks: disk.New(disk.Config{
-			ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program,
-			Memory: w.cfg.Memory, Writer: w.cfg.Writer,
-		}),
+		Disks:    disks, Live: disks,
 		Records: w.records, Packer: packer{}, Runner: w.runner, Config: config,
 		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
 	}

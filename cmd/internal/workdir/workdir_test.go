@@ -257,7 +257,7 @@ func TestNext(t *testing.T) {
 	}
 	wantNames(t, "next/", names(w.Library().Buildable(t.Context(), "next", testArch)), "ostree.tar",
 		"aliyun.qcow2", "applehv.raw", "aws.vmdk", "azure.vhd", "azurestack.vhd", "digitalocean.qcow2.gz", "exoscale.qcow2", "gcp.tar.gz", "hetzner.raw",
-		"hyperv.vhdx", "ibmcloud.qcow2", "kubevirt.ociarchive", "metal.raw", "metal4k.raw", "nutanix.qcow2", "openstack.qcow2",
+		"hyperv.vhdx", "ibmcloud.qcow2", "kubevirt.ociarchive", "live-initramfs.img", "live.iso", "live-kernel", "live-rootfs.img", "metal.raw", "metal4k.raw", "nutanix.qcow2", "openstack.qcow2",
 		"oraclecloud.qcow2", "powervs.ova.gz", "proxmoxve.qcow2", "qemu.qcow2", "virtualbox.ova", "vmware.ova", "vultr.raw")
 	if len(w.runner.Jobs()) != 0 {
 		t.Error("looking started jobs")

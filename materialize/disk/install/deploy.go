@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // refspec is what the deployment follows at upgrades.
@@ -97,4 +99,34 @@ func (s *System) writeAleph() error {
 		return fmt.Errorf("aleph: %w", err)
 	}
 	return os.WriteFile(filepath.Join(s.Root, ".coreos-aleph-version.json"), append(b, '\n'), 0o644)
+}
+
+// BootEntry gives the options of the boot entry that Deploy wrote.
+func (s *System) BootEntry() (options string, err error) {
+	path, err := onlyOne(filepath.Join(s.boot(), "loader/entries/*.conf"))
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		if options, ok := strings.CutPrefix(line, "options "); ok {
+			return strings.TrimSpace(options), nil
+		}
+	}
+	return "", fmt.Errorf("%s: boot entry without options", path)
+}
+
+// LiveKargs gives the kernel's arguments of a live system, from a boot entry's options:
+// its root is no partition, and each boot is its first.
+func (j *Job) LiveKargs(options string) string {
+	args := slices.DeleteFunc(strings.Fields(options), func(arg string) bool {
+		return arg == "rw" || strings.HasPrefix(arg, "root=") || strings.HasPrefix(arg, "$")
+	})
+	if j.Ignition {
+		args = append(args, "ignition.firstboot")
+	}
+	return strings.Join(append(args, "ignition.platform.id=metal"), " ")
 }

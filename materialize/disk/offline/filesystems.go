@@ -17,7 +17,7 @@ import (
 
 // filesystems makes the file systems of their folders.
 func (w *writer) filesystems(ctx context.Context) error {
-	if err := w.settle(ctx); err != nil {
+	if err := w.Settle(ctx, w.root, w.boot, w.esp); err != nil {
 		return err
 	}
 	job := &w.req.Job
@@ -37,17 +37,10 @@ func (w *writer) filesystems(ctx context.Context) error {
 	return w.fat(ctx, w.parts[install.ESP-1])
 }
 
-// settle gives what was written now the commit's time. ostree itself gives files of a
-// commit none, which is 1970.
-func (w *writer) settle(ctx context.Context) error {
-	return w.run(ctx, "find", w.root, w.boot, w.esp, "-depth", "-newermt", "@1",
-		"-exec", "touch", "-h", "-d", "@"+strconv.FormatInt(w.req.Job.Time.Unix(), 10), "{}", "+")
-}
-
 // ext4 makes a file system of a folder in a partition.
 func (w *writer) ext4(ctx context.Context, p partition, folder string, args []string) error {
 	args = append(args, "-d", folder, w.req.Out, strconv.FormatInt(p.size/1024, 10)+"k")
-	if err := w.run(ctx, "mke2fs", args...); err != nil {
+	if err := w.Run(ctx, "mke2fs", args...); err != nil {
 		return err
 	}
 	return w.setTimes(ctx, p)
@@ -65,11 +58,11 @@ func (w *writer) setTimes(ctx context.Context, p partition) error {
 		now := w.req.Job.Time.Unix()
 		fmt.Fprintf(&script, "sif <%d> ctime @%d\nsif <%d> atime @%d\n", i, now, i, now)
 	}
-	name := filepath.Join(w.task.Scratch, "debugfs")
+	name := filepath.Join(w.Task.Scratch, "debugfs")
 	if err := os.WriteFile(name, []byte(script.String()), 0o600); err != nil {
 		return err
 	}
-	return w.run(ctx, "debugfs", "-w", "-f", name, at(w.req.Out, p))
+	return w.Run(ctx, "debugfs", "-w", "-f", name, at(w.req.Out, p))
 }
 
 // at names a partition of a disk for e2fsprogs.
@@ -108,10 +101,10 @@ func (w *writer) fat(ctx context.Context, p partition) error {
 	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, p.size)); err != nil {
 		return err
 	}
-	if err := w.run(ctx, "mkfs.fat", append(w.req.Job.FATArgs(), image)...); err != nil {
+	if err := w.Run(ctx, "mkfs.fat", append(w.req.Job.FATArgs(), image)...); err != nil {
 		return err
 	}
-	if err := w.run(ctx, "mcopy", "-i", image, "-s", "-m", filepath.Join(w.esp, "EFI"), "::"); err != nil {
+	if err := w.Run(ctx, "mcopy", "-i", image, "-s", "-m", filepath.Join(w.esp, "EFI"), "::"); err != nil {
 		return err
 	}
 	return place(ctx, image, w.req.Out, p.start)

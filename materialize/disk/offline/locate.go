@@ -15,7 +15,7 @@ const block = 4096 // bytes
 
 // locate gives the ranges of the disk that hold the field of a file in a partition.
 func (w *writer) locate(ctx context.Context, p partition, field install.Field) ([]materialize.Extent, error) {
-	out, err := w.output(ctx, "debugfs", "-R", "blocks \"/"+field.Path+"\"", at(w.req.Out, p))
+	out, err := w.Output(ctx, "debugfs", "-R", "blocks \"/"+field.Path+"\"", at(w.req.Out, p))
 	if err != nil {
 		return nil, err
 	}

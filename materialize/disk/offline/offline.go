@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk/install"
@@ -34,8 +33,9 @@ type Request struct {
 // and since only his own id is mapped there, trees with files of other owners, or with
 // attributes that are root's to set, are ClassTool failures that say so.
 func Write(ctx context.Context, req Request, t *materialize.Task) (install.Result, error) {
-	w := &writer{req: req, task: t, root: filepath.Join(t.Scratch, "root"), boot: filepath.Join(t.Scratch, "boot"), esp: filepath.Join(t.Scratch, "esp")}
-	w.system = &install.System{Job: &w.req.Job, Repo: req.Repo, Root: w.root, ESP: w.esp, Temp: t.Scratch, Run: w.run}
+	w := &writer{req: req, root: filepath.Join(t.Scratch, "root"), boot: filepath.Join(t.Scratch, "boot"), esp: filepath.Join(t.Scratch, "esp")}
+	w.Tools = install.Tools{Op: op, Task: t, Time: req.Job.Time}
+	w.system = &install.System{Job: &w.req.Job, Repo: req.Repo, Root: w.root, ESP: w.esp, Temp: t.Scratch, Run: w.Run}
 	for _, phase := range []struct {
 		name     string
 		fraction float64
@@ -58,8 +58,8 @@ func Write(ctx context.Context, req Request, t *materialize.Task) (install.Resul
 
 // A writer writes one disk.
 type writer struct {
+	install.Tools
 	req             Request
-	task            *materialize.Task
 	system          *install.System
 	root, boot, esp string // folders that become file systems
 	parts           []partition
@@ -132,23 +132,4 @@ func (w *writer) finish(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// run runs a program as root of a user name space, or as root.
-func (w *writer) run(ctx context.Context, name string, args ...string) error {
-	_, err := w.output(ctx, name, args...)
-	return err
-}
-
-// output is run and gives what the program prints.
-func (w *writer) output(ctx context.Context, name string, args ...string) ([]byte, error) {
-	if os.Geteuid() != 0 {
-		name, args = "unshare", append([]string{"--map-root-user", "--", name}, args...)
-	}
-	now := strconv.FormatInt(w.req.Job.Time.Unix(), 10)
-	return materialize.Tool{Op: op, Name: name, Env: []string{
-		"SOURCE_DATE_EPOCH=" + now, "E2FSPROGS_FAKE_TIME=" + now, "TZ=UTC", "LC_ALL=C.UTF-8",
-		"OSTREE_SYSROOT_DEBUG=mutable-deployments", // the flag needs privileges, and is gone in the copy
-		"MTOOLSRC=/dev/null", "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
-	}}.Output(ctx, w.task, args...)
 }

@@ -1,0 +1,120 @@
+package disk_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cosafs/materialize/disk/install"
+	"cosafs/materialize/disk/live"
+	"cosafs/test/need"
+	"cosafs/test/tinyos"
+)
+
+// The live system boots from CD and disk, by BIOS and UEFI, and from the network, with
+// either root; and comes out the same every time.
+func TestLiveImages(t *testing.T) {
+	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.erofs", "mkfs.fat", "mcopy", "grub-mkimage", "qemu-system-x86_64", "ovmf")
+	if testing.Short() {
+		t.Skip("starts virtual machines")
+	}
+	repo, commit := commitTinyOS(t)
+	made := liveImages(t, repo, commit, "squashfs", "-comp", "zstd")
+	again := liveImages(t, repo, commit, "squashfs", "-comp", "zstd")
+	for a, b := range map[string]string{made.ISO: again.ISO, made.RootFS: again.RootFS, made.Initramfs: again.Initramfs, made.Kernel: again.Kernel} {
+		sh(t, ".", "cmp "+a+" "+b)
+	}
+	sh(t, t.TempDir(), "cpio -i --quiet <"+made.RootFS+"; unsquashfs -s root.squashfs | grep -q zstd")
+	for name, cfg := range map[string]tinyos.BootConfig{
+		"CD by BIOS":   {CDROM: made.ISO},
+		"CD by UEFI":   {CDROM: made.ISO, UEFI: true},
+		"disk by BIOS": {Disk: made.ISO},
+		"network":      network(t, made, "squashfs"),
+		"erofs":        network(t, liveImages(t, repo, commit, "erofs"), "erofs"),
+	} {
+		t.Run(name, func(t *testing.T) { boots(t, cfg, commit, "metal") })
+	}
+}
+
+// network boots as a boot loader that was given kernel, initramfs and root.
+func network(t *testing.T, f live.Files, name string) tinyos.BootConfig {
+	t.Helper()
+	initrd := filepath.Join(t.TempDir(), name)
+	sh(t, ".", "cat "+f.Initramfs+" "+f.RootFS+" >"+initrd)
+	return tinyos.BootConfig{Kernel: f.Kernel, Initrd: initrd, Append: f.Kargs}
+}
+
+func liveImages(t *testing.T, repo, commit, kind string, options ...string) live.Files {
+	t.Helper()
+	f, err := live.Make(t.Context(), live.Request{
+		Job: install.Job{
+			OS: "tinyos", Commit: commit, Ref: ref, Build: "1", Image: "tinyos-1-live.x86_64.iso", Sector: 512,
+			Kargs: []string{"console=tty0", "console=ttyS0"}, Time: time.Unix(1700000000, 0),
+		},
+		Repo: repo, Type: kind, Options: options, Label: "tinyos-1",
+	}, newTask(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{f.ISO, f.Kernel, f.Initramfs, f.RootFS} {
+		if st, err := os.Stat(path); err != nil || st.Size() == 0 {
+			t.Fatalf("%s: %v, %v", path, st, err)
+		}
+	}
+	return f
+}
+
+// coreos-installer writes into these areas of an ISO: what is said of them is true.
+func TestLiveEmbedAreas(t *testing.T) {
+	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.fat", "mcopy", "grub-mkimage")
+	if testing.Short() {
+		t.Skip("makes an ISO")
+	}
+	repo, commit := commitTinyOS(t)
+	dir := t.TempDir()
+	sh(t, dir, "xorriso -osirrox on -indev "+liveImages(t, repo, commit, "squashfs").ISO+" -extract / iso 2>/dev/null; chmod -R u+w iso")
+	var kargs struct {
+		Default string
+		Files   []struct {
+			Path     string
+			Offset   int
+			End, Pad string
+		}
+		Size int
+	}
+	var ignition struct{ File string }
+	readJSON(t, filepath.Join(dir, "iso/coreos/kargs.json"), &kargs)
+	readJSON(t, filepath.Join(dir, "iso/coreos/igninfo.json"), &ignition)
+	if len(kargs.Files) != 1 {
+		t.Fatalf("areas: %+v", kargs)
+	}
+	f := kargs.Files[0]
+	menu, err := os.ReadFile(filepath.Join(dir, "iso", f.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	area := string(menu[f.Offset : f.Offset+kargs.Size])
+	if want := kargs.Default + f.End; !strings.HasPrefix(area, want) || strings.Trim(area[len(want):], f.Pad) != "" {
+		t.Errorf("the area is %q, want %q and %q to its end", area, want, f.Pad)
+	}
+	if !strings.Contains(kargs.Default, "ignition.platform.id=metal") || !strings.Contains(kargs.Default, "coreos.liveiso=tinyos-1") {
+		t.Errorf("arguments: %q", kargs.Default)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "iso", ignition.File)); err != nil || len(b) != 256<<10 || strings.Trim(string(b), "\x00") != "" {
+		t.Errorf("%s has %d bytes, want 256 KiB of zeros: %v", ignition.File, len(b), err)
+	}
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,99 @@
+package materialize
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+)
+
+// A LiveMaker makes the live system of a commit: several artifacts that belong together.
+type LiveMaker interface {
+	// LiveKinds lists their kinds.
+	LiveKinds() []string
+	// MakeLive writes them into the task's scratch and gives their paths by kind; of the
+	// request it takes no notice of Out. The same request gives the same bytes.
+	MakeLive(ctx context.Context, req DiskRequest, t *Task) (map[string]string, error)
+}
+
+// Kinds lists the kinds that this machine makes, but for the commit itself.
+func (m *Maker) Kinds() []string {
+	return slices.Sorted(slices.Values(append(m.Disks.Kinds(), m.liveKinds()...)))
+}
+
+func (m *Maker) liveKinds() []string {
+	if m.Live == nil {
+		return nil
+	}
+	return m.Live.LiveKinds()
+}
+
+func (m *Maker) isLive(kind string) bool { return slices.Contains(m.liveKinds(), kind) }
+
+// makeLive makes all live artifacts, whichever is asked for, as cosa does: one job.
+func (m *Maker) makeLive(ctx context.Context, b Build, t Target) (Result, error) {
+	if _, err := m.Runner.Do(ctx, m.liveWork(b, t), m.Linger); err != nil {
+		return Result{}, err
+	}
+	r, ok, err := m.stored(ctx, t) // the job may have been begun for another of them
+	if err == nil && !ok {
+		err = fmt.Errorf("%s: it was made, and is gone: %w", t, ErrAbandoned)
+	}
+	return r, err
+}
+
+func (m *Maker) liveWork(b Build, t Target) Work {
+	return Work{
+		Key: m.liveKey(b), Target: t, Title: "live", Space: diskSpace,
+		Done: func(ctx context.Context) (Result, bool, error) { return m.stored(ctx, t) },
+		Run:  func(ctx context.Context, task *Task) (Result, error) { return m.runLive(ctx, b, t, task) },
+	}
+}
+
+func (m *Maker) liveKey(b Build) string {
+	return hashKey("live", b.ID, b.Arch, b.Commit, m.Disks.Tool())
+}
+
+func (m *Maker) runLive(ctx context.Context, b Build, t Target, task *Task) (Result, error) {
+	if err := m.haveCommit(ctx, b, task.Part(0, 0.1)); err != nil {
+		return Result{}, err
+	}
+	image, err := m.imageOf(ctx, b)
+	if err != nil {
+		return Result{}, err
+	}
+	made, err := m.Live.MakeLive(ctx, m.diskRequest(b, t.Kind, image), task.Part(0.1, 0.9))
+	if err != nil {
+		return Result{}, err
+	}
+	var result Result
+	for _, kind := range slices.Sorted(maps.Keys(made)) {
+		task.Phase("sha256 "+kind, 0.9)
+		r, err := m.recordLive(ctx, b, Target{Build: t.Build, Arch: t.Arch, Kind: kind}, made[kind], task)
+		if err != nil {
+			return Result{}, err
+		}
+		if kind == t.Kind {
+			result = r
+		}
+	}
+	return result, nil
+}
+
+// recordLive records one of them. One that is recorded already was made with those
+// that are not, and must be the same.
+func (m *Maker) recordLive(ctx context.Context, b Build, t Target, file string, task *Task) (Result, error) {
+	sum, size, err := hashFile(ctx, file)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := checkAgain(b, t, sum); err != nil {
+		return Result{}, err
+	}
+	if a, ok := b.Artifacts[t.Kind]; ok && a.Local {
+		return Result{Build: b.ID, Path: filepath.Join(b.Dir, a.File), Size: a.Size}, nil
+	}
+	name := m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch)
+	return m.recordArtifact(ctx, b, Artifact{Kind: t.Kind, File: name, Size: size, SHA256: sum}, file, task)
+}
