@@ -65,7 +65,11 @@ type ImageRequest struct {
 type View interface {
 	io.ReaderAt
 	io.Closer
-	Size() int64 // bytes
+	Size() int64   // bytes
+	Blocks() int64 // st_blocks of a file with the same holes: units of 512 bytes
+	// Data gives the first range at or after off that is not a hole; false where all
+	// that follows are zeros.
+	Data(off int64) (Extent, bool)
 }
 
 // A DiskWriter writes base disks and makes artifacts of them.

@@ -248,7 +248,12 @@ func (d *fakeDisks) Disk(req ImageRequest) (View, error) {
 // fakeView is a view that has its bytes.
 type fakeView struct{ *bytes.Reader }
 
-func (fakeView) Close() error { return nil }
+func (fakeView) Close() error  { return nil }
+func (fakeView) Blocks() int64 { return 8 }
+
+func (v fakeView) Data(off int64) (Extent, bool) {
+	return Extent{off, v.Size() - off}, off < v.Size()
+}
 
 func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk, error) {
 	d.mu.Lock()

@@ -36,7 +36,7 @@ type Maker struct {
 
 	inputs inputsMemo
 	images sync.Map // commit -> its imageConfig, which never changes
-	sizes  sync.Map // hash of base disk and kind -> size of the view, which never changes
+	stats  sync.Map // hash of base disk and kind -> ViewStat, which never changes
 }
 
 // Make makes the target's bytes exist in the build directory and says where.

@@ -117,26 +117,33 @@ func (m *Maker) viewWork(b Build, t Target, req DiskRequest) Work {
 // viewKey is the same for all views of a disk: one job makes them possible.
 func (m *Maker) viewKey(req DiskRequest) string { return hashKey("view", m.baseKey(req)) }
 
-// ViewSize gives the size in bytes of a view whose base disk is cached. It reads
-// the disk's outline at most.
-func (m *Maker) ViewSize(ctx context.Context, b Build, kind string) (int64, bool) {
+// A ViewStat is what stat tells of a view.
+type ViewStat struct {
+	Size   int64 // bytes
+	Blocks int64 // units of 512 bytes
+}
+
+// StatView looks at a view whose base disk is cached. It reads the disk's outline at
+// most.
+func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, bool) {
 	if !m.isView(b, kind) {
-		return 0, false
+		return ViewStat{}, false
 	}
 	image, err := m.imageOf(ctx, b)
 	if err != nil {
-		return 0, false
+		return ViewStat{}, false
 	}
 	req := m.diskRequest(b, kind, image)
 	key := hashKey(m.baseKey(req), kind)
-	if size, ok := m.sizes.Load(key); ok {
-		return size.(int64), true //nolint:errcheck // nothing else is stored
+	if st, ok := m.stats.Load(key); ok {
+		return st.(ViewStat), true //nolint:errcheck // nothing else is stored
 	}
 	v, err := m.viewOf(b, req, kind)
 	if err != nil {
-		return 0, false
+		return ViewStat{}, false
 	}
 	defer func() { _ = v.Close() }() // read only
-	m.sizes.Store(key, v.Size())
-	return v.Size(), true
+	st := ViewStat{v.Size(), v.Blocks()}
+	m.stats.Store(key, st)
+	return st, true
 }

@@ -57,16 +57,16 @@ func TestPlanOfView(t *testing.T) {
 	w := newWorld(t)
 	w.build(t, BuildOptions{})
 	wantPlan(t, w.plan(t, "1.0", "azure"), StateBuildable, "(commit) base disk azure")
-	size := func() (int64, bool) { return w.ViewSize(t.Context(), w.records.builds["1.0"], "azure") }
-	if n, ok := size(); ok {
-		t.Errorf("size %d of a view without a disk", n)
+	stat := func() (ViewStat, bool) { return w.StatView(t.Context(), w.records.builds["1.0"], "azure") }
+	if st, ok := stat(); ok {
+		t.Errorf("%+v of a view without a disk", st)
 	}
 	r, _ := w.look(t, "1.0", "azure")
 	wantPlan(t, w.plan(t, "1.0", "azure"), StateView, "(commit) (base disk) (azure)")
 	wantPlan(t, w.plan(t, Next, "azure"), StateView, "(commit) (base disk) (azure)")
 	for range 2 { // the second is remembered
-		if n, ok := size(); !ok || n != r.Size {
-			t.Errorf("size = %d, %t; want %d", n, ok, r.Size)
+		if st, ok := stat(); !ok || st != (ViewStat{r.Size, 8}) {
+			t.Errorf("stat = %+v, %t; want %d bytes in 8 blocks", st, ok, r.Size)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"cosafs/test/tinyos"
 )
 
@@ -107,6 +109,7 @@ func (e *env) viewIsRight(kind, path, format, want string) {
 		e.Errorf("%s: its end is not at the %d bytes that stat tells: %v", kind, st.Size(), err)
 	}
 	e.sh("qemu-img", "compare", "-q", "-f", "raw", "-F", format, want, path) // a longer one must end in zeros
+	e.holesAreRight(kind, path)
 	switch format {
 	case "qcow2":
 		e.sh("qemu-img", "check", "-q", path)
@@ -115,6 +118,32 @@ func (e *env) viewIsRight(kind, path, format, want string) {
 			e.Errorf("%s: %s", kind, out)
 		}
 		e.sh("e2fsck", "-fn", path+"?offset=135266304") // 129 MiB: the boot partition
+	}
+}
+
+// holesAreRight checks that programs which ask for holes are told the truth: they leave
+// nothing out, and a copy takes no more than stat told.
+func (e *env) holesAreRight(kind, path string) {
+	e.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		e.Fatal(err)
+	}
+	if st.Blocks*512 > st.Size+4096 || strings.HasSuffix(path, ".vhd") && st.Blocks*512 > st.Size/4 {
+		e.Errorf("%s: %d bytes take %d blocks", kind, st.Size, st.Blocks)
+	}
+	copied := filepath.Join(e.dir, "copied")
+	e.sh("cp", "--sparse=auto", path, copied)
+	e.sh("cmp", path, copied)
+	var have unix.Stat_t
+	if err := unix.Stat(copied, &have); err != nil {
+		e.Fatal(err)
+	}
+	if have.Blocks > st.Blocks+st.Blocks/8+64 {
+		e.Errorf("%s: a copy takes %d blocks, the view %d", kind, have.Blocks, st.Blocks)
+	}
+	if err := os.Remove(copied); err != nil {
+		e.Fatal(err)
 	}
 }
 

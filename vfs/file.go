@@ -32,7 +32,7 @@ func (n *file) Attr(ctx context.Context) (Attr, error) {
 		}
 	}
 	ino, gen := n.e.identity()
-	a := Attr{Ino: ino, Gen: gen, Mode: 0o444, Size: e.Size, ModTime: e.ModTime, Nlink: 1, EntryValid: n.entryValid(), AttrValid: long}
+	a := Attr{Ino: ino, Gen: gen, Mode: 0o444, Size: e.Size, Blocks: e.Blocks, ModTime: e.ModTime, Nlink: 1, EntryValid: n.entryValid(), AttrValid: long}
 	if e.Size < 0 {
 		a.AttrValid = never
 	}

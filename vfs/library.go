@@ -15,6 +15,7 @@ type Entry struct {
 	Name    string    // base name
 	Kind    string    // artifact kind, "" for metadata files
 	Size    int64     // bytes, exact; -1 until it is known
+	Blocks  int64     // units of 512 bytes that the file takes; 0 = as many as its size
 	ModTime time.Time // the build's time for artifacts
 	State   materialize.State
 	Reason  string // one line for a person, where the state needs one
@@ -102,4 +103,11 @@ type Blob interface {
 	// passthrough and sendfile. The blob owns it.
 	LocalFile() (*os.File, bool)
 	Close() error
+}
+
+// Sparse is what a Blob without a local file may tell besides: where its holes are.
+type Sparse interface {
+	// Data gives the first range at or after off that is not a hole; false where all
+	// that follows are zeros.
+	Data(off int64) (start, end int64, ok bool)
 }

@@ -74,6 +74,7 @@ type Attr struct {
 	Ino, Gen uint64
 	Mode     fs.FileMode // type and permissions
 	Size     int64       // bytes, exact; -1 until it is known
+	Blocks   int64       // units of 512 bytes that the file takes; 0 = as many as its size
 	ModTime  time.Time
 	// Nlink is 1 for everything. For directories that tells find(1) not to
 	// conclude from it how many subdirectories there are; files have one name.

@@ -50,6 +50,15 @@ type opened struct {
 	io.Closer
 }
 
+// Blocks implements [materialize.View].
+func (o opened) Blocks() int64 { return view.Blocks(o.Image) }
+
+// Data implements [materialize.View].
+func (o opened) Data(off int64) (materialize.Extent, bool) {
+	e, ok := o.Next(off)
+	return materialize.Extent{Offset: e.Start, Length: e.End - e.Start}, ok
+}
+
 // open gives the platform's disk in its frame.
 func (p platform) open(req materialize.ImageRequest) (opened, error) {
 	f, err := openBase(req.Base)

@@ -16,13 +16,16 @@ const sector = 512
 
 // fill translates attributes. A size that nobody knows yet is 0, with no
 // validity, so that the kernel asks again at the first read. Blocks cover the
-// whole size even where bytes are elsewhere: less would tell cp that there are holes.
+// whole size, but for files that tell their holes: less tells cp to ask for them.
 func fill(out *fuse.Attr, a vfs.Attr) {
 	size := uint64(max(a.Size, 0))
 	out.Ino, out.Size = a.Ino, size
 	out.Mode = fileType(a.Mode) | uint32(a.Mode.Perm())
 	out.Nlink = a.Nlink
 	out.Blksize, out.Blocks = 4096, (size+sector-1)/sector
+	if a.Blocks > 0 {
+		out.Blocks = uint64(a.Blocks)
+	}
 	out.Owner = fuse.Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())}
 	out.SetTimes(&a.ModTime, &a.ModTime, &a.ModTime)
 }

@@ -199,8 +199,8 @@ func (h *handle) failed(err error) syscall.Errno {
 	return errno
 }
 
-// Lseek answers SEEK_DATA and SEEK_HOLE from the local file; where there is
-// none all is data.
+// Lseek answers SEEK_DATA and SEEK_HOLE from the local file, or from what the blob
+// tells; else all is data.
 func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
 	if h.local != nil {
 		// Moves the descriptor's offset, which nobody uses.
@@ -211,15 +211,38 @@ func (h *handle) Lseek(_ context.Context, off uint64, whence uint32) (uint64, sy
 		return uint64(n), 0
 	}
 	size := uint64(h.blob.Size())
+	if off >= size {
+		return 0, unix.ENXIO
+	}
+	data, hole, ok := off, size, true
+	if s, sparse := h.blob.(vfs.Sparse); sparse {
+		data, hole, ok = nextData(s, off)
+	}
 	switch {
-	case off >= size:
+	case whence == unix.SEEK_DATA && !ok:
 		return 0, unix.ENXIO
 	case whence == unix.SEEK_DATA:
-		return off, 0
+		return data, 0
+	case whence == unix.SEEK_HOLE && (!ok || off < data):
+		return off, 0 // it is in a hole already
 	case whence == unix.SEEK_HOLE:
-		return size, 0
+		return min(hole, size), 0
 	}
 	return 0, unix.EINVAL
+}
+
+// nextData gives the run of data at or after off. Ranges that follow one another are
+// one.
+func nextData(s vfs.Sparse, off uint64) (data, hole uint64, ok bool) {
+	start, end, ok := s.Data(int64(off))
+	for more := ok; more; {
+		var next, until int64
+		if next, until, more = s.Data(end); more && next > end {
+			break
+		}
+		end = max(end, until)
+	}
+	return max(uint64(start), off), uint64(end), ok
 }
 
 // Release closes the blob. It comes after the last close and the last unmap;

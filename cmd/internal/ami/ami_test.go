@@ -41,7 +41,13 @@ type builds struct {
 // A diskView is a disk that needs no closing.
 type diskView struct{ view.Image }
 
-func (diskView) Close() error { return nil }
+func (diskView) Close() error    { return nil }
+func (d diskView) Blocks() int64 { return view.Blocks(d.Image) }
+
+func (d diskView) Data(off int64) (materialize.Extent, bool) {
+	e, ok := d.Next(off)
+	return materialize.Extent{Offset: e.Start, Length: e.End - e.Start}, ok
+}
 
 func (b *builds) PlatformDisk(_ context.Context, build, arch, kind string) (materialize.PlatformDisk, error) {
 	if build != "" && build != "1.0" {

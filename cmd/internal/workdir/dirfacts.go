@@ -2,9 +2,11 @@ package workdir
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"cosafs/index"
@@ -98,7 +100,7 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 			continue
 		}
 		files = append(files, vfs.Entry{
-			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), ModTime: st.ModTime(), State: materialize.StateLocal, Source: sourceWorkdir,
+			Build: id, Arch: arch, Name: e.Name(), Size: st.Size(), Blocks: blocksOf(st), ModTime: st.ModTime(), State: materialize.StateLocal, Source: sourceWorkdir,
 		})
 	}
 	return files
@@ -121,4 +123,12 @@ func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
 			f.Size, f.State, f.Reason, f.Source = im.Size, materialize.StateFailed, name+" "+why, ""
 		}
 	}
+}
+
+// blocksOf is st_blocks: what a file takes, in units of 512 bytes.
+func blocksOf(st fs.FileInfo) int64 {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return sys.Blocks
+	}
+	return 0
 }

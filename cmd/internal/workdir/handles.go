@@ -61,3 +61,11 @@ func (w *Workdir) hold(id string, b vfs.Blob, err error) (vfs.Blob, error) {
 	w.handles.add(id, 1)
 	return heldBlob{b, func() { w.handles.add(id, -1) }}, nil
 }
+
+// Data implements [vfs.Sparse] for blobs that do; of others all is data.
+func (b heldBlob) Data(off int64) (start, end int64, ok bool) {
+	if s, sparse := b.Blob.(vfs.Sparse); sparse {
+		return s.Data(off)
+	}
+	return off, b.Size(), off < b.Size()
+}

@@ -93,8 +93,8 @@ func (w *Workdir) describe(ctx context.Context, e *vfs.Entry, b materialize.Buil
 	case format == "" && recorded:
 		e.Size, e.SHA256 = a.Size, a.SHA256
 	case format == "":
-		if size, ok := w.maker.ViewSize(ctx, b, kind); ok {
-			e.Size = size
+		if st, ok := w.maker.StatView(ctx, b, kind); ok {
+			e.Size, e.Blocks = st.Size, st.Blocks
 		}
 	case format == materialize.Plain && a.Inside != nil:
 		e.Size, e.SHA256 = a.Inside.Size, a.Inside.SHA256
@@ -244,6 +244,12 @@ type viewBlob struct{ materialize.View }
 // ReadAt implements [vfs.Blob]. A local read is not worth interrupting.
 func (b viewBlob) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
 	return b.View.ReadAt(p, off)
+}
+
+// Data implements [vfs.Sparse].
+func (b viewBlob) Data(off int64) (start, end int64, ok bool) {
+	e, ok := b.View.Data(off)
+	return e.Offset, e.Offset + e.Length, ok
 }
 
 // LocalFile implements [vfs.Blob].
