@@ -67,33 +67,45 @@ func (m *Maker) runLive(ctx context.Context, b Build, t Target, task *Task) (Res
 	if err != nil {
 		return Result{}, err
 	}
+	artifacts, err := m.describeLive(ctx, b, t, made, task)
+	if err != nil {
+		return Result{}, err
+	}
 	var result Result
-	for _, kind := range slices.Sorted(maps.Keys(made)) {
-		task.Phase("sha256 "+kind, 0.9)
-		r, err := m.recordLive(ctx, b, Target{Build: t.Build, Arch: t.Arch, Kind: kind}, made[kind], task)
+	for _, a := range artifacts {
+		r, err := m.recordLive(ctx, b, a, made[a.Kind], task)
 		if err != nil {
 			return Result{}, err
 		}
-		if kind == t.Kind {
+		if a.Kind == t.Kind {
 			result = r
 		}
 	}
 	return result, nil
 }
 
-// recordLive records one of them. One that is recorded already was made with those
-// that are not, and must be the same.
-func (m *Maker) recordLive(ctx context.Context, b Build, t Target, file string, task *Task) (Result, error) {
-	sum, size, err := hashFile(ctx, file)
-	if err != nil {
-		return Result{}, err
+// describeLive hashes them all before any is recorded: they are of one making, so that
+// if one isn't what was recorded before, the others don't belong to that one.
+func (m *Maker) describeLive(ctx context.Context, b Build, t Target, made map[string]string, task *Task) ([]Artifact, error) {
+	var artifacts []Artifact
+	for _, kind := range slices.Sorted(maps.Keys(made)) {
+		task.Phase("sha256 "+kind, 0.9)
+		sum, size, err := hashFile(ctx, made[kind])
+		if err != nil {
+			return nil, err
+		}
+		if err := checkAgain(b, Target{Build: t.Build, Arch: t.Arch, Kind: kind}, sum); err != nil {
+			return nil, err
+		}
+		artifacts = append(artifacts, Artifact{Kind: kind, File: m.Records.FileName(kind, b.Name, b.ID, b.Arch), Size: size, SHA256: sum})
 	}
-	if err := checkAgain(b, t, sum); err != nil {
-		return Result{}, err
-	}
-	if a, ok := b.Artifacts[t.Kind]; ok && a.Local {
+	return artifacts, nil
+}
+
+// recordLive records one of them, if its file isn't there already.
+func (m *Maker) recordLive(ctx context.Context, b Build, made Artifact, file string, task *Task) (Result, error) {
+	if a, ok := b.Artifacts[made.Kind]; ok && a.Local {
 		return Result{Build: b.ID, Path: filepath.Join(b.Dir, a.File), Size: a.Size}, nil
 	}
-	name := m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch)
-	return m.recordArtifact(ctx, b, Artifact{Kind: t.Kind, File: name, Size: size, SHA256: sum}, file, task)
+	return m.recordArtifact(ctx, b, made, file, task)
 }

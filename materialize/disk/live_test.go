@@ -27,13 +27,19 @@ func TestLiveImages(t *testing.T) {
 	for a, b := range map[string]string{made.ISO: again.ISO, made.RootFS: again.RootFS, made.Initramfs: again.Initramfs, made.Kernel: again.Kernel} {
 		sh(t, ".", "cmp "+a+" "+b)
 	}
-	sh(t, t.TempDir(), "cpio -i --quiet <"+made.RootFS+"; unsquashfs -s root.squashfs | grep -q zstd")
+	erofs, erofsAgain := liveImages(t, repo, commit, "erofs"), liveImages(t, repo, commit, "erofs")
+	sh(t, ".", "cmp "+erofs.ISO+" "+erofsAgain.ISO)
+	sh(t, t.TempDir(), "cpio -i --quiet <"+made.RootFS+"; unsquashfs -s root.squashfs | grep -q zstd; grep -qx 1 etc/coreos-live-rootfs")
+	if at := sh(t, ".", "dd if="+made.RootFS+" bs=1 skip=124 count=4 2>/dev/null"); at != "hsqs" {
+		t.Errorf("byte 124 of the root is %q, want a squashfs", at)
+	}
 	for name, cfg := range map[string]tinyos.BootConfig{
 		"CD by BIOS":   {CDROM: made.ISO},
 		"CD by UEFI":   {CDROM: made.ISO, UEFI: true},
 		"disk by BIOS": {Disk: made.ISO},
+		"disk by UEFI": {Disk: made.ISO, UEFI: true},
 		"network":      network(t, made, "squashfs"),
-		"erofs":        network(t, liveImages(t, repo, commit, "erofs"), "erofs"),
+		"erofs":        network(t, erofs, "erofs"),
 	} {
 		t.Run(name, func(t *testing.T) { boots(t, cfg, commit, "metal") })
 	}

@@ -26,8 +26,17 @@ func (m *maker) pack(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.Remove(packed) }() // scratch, which is cleared anyway
-	return m.archive(m.in(rootFile), func(w *cpio.Writer) error { return m.addFile(w, name, packed) })
+	return m.archive(m.in(rootFile), func(w *cpio.Writer) error {
+		if err := m.addFile(w, name, packed); err != nil {
+			return err
+		}
+		return m.addTexts(w, []text{{"etc", ""}, {"etc/coreos-live-rootfs", m.stamp()}})
+	})
 }
+
+// stamp is in the initramfs and in the root: Fedora CoreOS starts from the network only
+// if both are there and are of the same build (dracut module 20live).
+func (m *maker) stamp() string { return m.req.Job.Build + "\n" }
 
 func (m *maker) mkfs(ctx context.Context, out string) error {
 	if m.req.Type == "erofs" {
@@ -50,17 +59,13 @@ func (m *maker) initramfs(context.Context) error {
 	}
 	added := filepath.Join(m.temp, "live.cpio")
 	err = m.archive(added, func(w *cpio.Writer) error {
-		for _, f := range []struct{ name, text string }{
+		return m.addTexts(w, []text{
 			{"etc", ""},
-			{"etc/coreos-live-initramfs", "live\n"},
+			{"etc/coreos-live-initramfs", m.stamp()},
 			{"etc/coreos-live-want-rootfs", hashes},
+			{"etc/coreos", ""}, // the kernel drops a file whose directory isn't there
 			{"etc/coreos/features.json", features},
-		} {
-			if err := m.addText(w, f.name, f.text); err != nil {
-				return err
-			}
-		}
-		return nil
+		})
 	})
 	if err != nil {
 		return err
@@ -124,17 +129,23 @@ func (m *maker) archive(path string, add func(*cpio.Writer) error) error {
 	return errors.Join(add(w), w.Close(), f.Close())
 }
 
-// addText adds a text, or a directory if it's empty.
-func (m *maker) addText(w *cpio.Writer, name, text string) error {
-	h := &cpio.Header{Name: name, Mode: cpio.TypeReg | 0o644, Size: int64(len(text)), ModTime: m.Time, Links: 1}
-	if text == "" {
-		h.Mode = cpio.TypeDir | 0o755
+// A text is a small file of an archive, or a directory if it's empty.
+type text struct{ name, content string }
+
+func (m *maker) addTexts(w *cpio.Writer, texts []text) error {
+	for _, t := range texts {
+		h := &cpio.Header{Name: t.name, Mode: cpio.TypeReg | 0o644, Size: int64(len(t.content)), ModTime: m.Time, Links: 1}
+		if t.content == "" {
+			h.Mode = cpio.TypeDir | 0o755
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, t.content); err != nil {
+			return err
+		}
 	}
-	if err := w.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, text)
-	return err
+	return nil
 }
 
 func (m *maker) addFile(w *cpio.Writer, name, path string) error {

@@ -1,0 +1,68 @@
+package materialize_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	. "cosafs/materialize"
+)
+
+// fakeLive makes files whose content is their kind.
+type fakeLive struct {
+	t    *testing.T
+	runs int
+}
+
+func (*fakeLive) LiveKinds() []string { return []string{"live-iso", "live-rootfs"} }
+
+func (l *fakeLive) MakeLive(_ context.Context, _ DiskRequest, task *Task) (map[string]string, error) {
+	l.runs++
+	made := map[string]string{}
+	for _, kind := range l.LiveKinds() {
+		made[kind] = filepath.Join(task.Scratch, kind)
+		write(l.t, made[kind], kind)
+	}
+	return made, nil
+}
+
+// Whichever of the live artifacts is opened, all are recorded, and made once.
+func TestLiveIsMadeTogether(t *testing.T) {
+	w := newWorld(t)
+	l := &fakeLive{t: t}
+	w.Live = l
+	id := w.open(t, Next, "live-rootfs").Build
+	for _, kind := range l.LiveKinds() {
+		if got := read(t, w.open(t, id, kind).Path); got != kind {
+			t.Errorf("%s has %q", kind, got)
+		}
+	}
+	if l.runs != 1 {
+		t.Errorf("made %d times, want once", l.runs)
+	}
+	w.wantRuns(t, 1, 0, 0)
+}
+
+// If one of them is recorded with other bytes, none of the new ones is recorded beside it:
+// an initramfs knows only the root it was made with.
+func TestLiveThatDiffersIsNotMixed(t *testing.T) {
+	w := newWorld(t)
+	l := &fakeLive{t: t}
+	w.Live = l
+	id := w.build(t, BuildOptions{}).Build
+	other := filepath.Join(t.TempDir(), "other")
+	write(t, other, "other")
+	a := Artifact{Kind: "live-rootfs", File: w.records.FileName("live-rootfs", "tiny", id, arch), Size: 5, SHA256: sum("other")}
+	if err := w.records.AddArtifact(t.Context(), id, arch, a, other); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Make(t.Context(), Target{Build: id, Arch: arch, Kind: "live-iso"})
+	if _, hint := ClassOf(err); !errors.Is(err, ErrCorrupt) || hint == "" {
+		t.Errorf("open: %v, want ErrCorrupt and a hint", err)
+	}
+	b, err := w.records.Build(t.Context(), id, arch)
+	if _, ok := b.Artifacts["live-iso"]; err != nil || ok {
+		t.Errorf("live-iso is recorded beside another root: %v", err)
+	}
+}
