@@ -32,6 +32,6 @@ func checkAgain(b Build, t Target, sum string) error {
 	if !ok || a.SHA256 == sum {
 		return nil
 	}
-	return Fail(ClassConfig, "make "+t.String()+" again", "bring the recorded file back, or make a new build: cosafs build --force",
+	return Fail(ClassConfig, "make "+t.String()+" again", "bring the recorded file back, or "+another(t),
 		fmt.Errorf("%s came out with sha256 %s, but %s is recorded: %w", a.File, sum, a.SHA256, ErrCorrupt))
 }

@@ -61,13 +61,12 @@ func (m *Maker) stored(ctx context.Context, t Target) (Result, bool, error) {
 // or gone.
 func lostFailure(t Target, a Artifact) error {
 	if a.Damage != "" {
-		return Fail(ClassConfig, "open "+t.String(), "copy the file again, or make a new build: cosafs build --force",
+		return Fail(ClassConfig, "open "+t.String(), "copy the file again, or "+another(t),
 			fmt.Errorf("%s %s: %w", a.File, a.Damage, ErrCorrupt))
 	}
 	err := fmt.Errorf("%s is recorded in meta.json, but the file is not here, and an image built again would not be the recorded one: %w",
 		a.File, os.ErrNotExist)
-	return Fail(ClassConfig, "open "+t.String(),
-		"bring the file back, or make a new build: cosafs build --force", err)
+	return Fail(ClassConfig, "open "+t.String(), "bring the file back, or "+another(t), err)
 }
 
 // artifactWork makes the artifact from the base disk and records it.
@@ -87,35 +86,53 @@ func (m *Maker) artifactKey(b Build, kind string) string {
 }
 
 func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) (Result, error) {
+	if t.Kind == KindOSTree {
+		return m.runExport(ctx, b, task)
+	}
+	a, out, err := m.makeFile(ctx, b, t, task)
+	if err == nil {
+		err = checkAgain(b, t, a.SHA256)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return m.recordArtifact(ctx, b, a, out, task)
+}
+
+// runExport records the commit as the build's ostree artifact.
+func (m *Maker) runExport(ctx context.Context, b Build, task *Task) (Result, error) {
 	if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
 		return Result{}, err
 	}
-	out := filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
-	if t.Kind == KindOSTree {
-		a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task.Part(0.2, 0.95))
-		if err != nil {
-			return Result{}, err
-		}
-		return m.recordArtifact(ctx, b, a, out, task)
-	}
-	if err := m.writeImage(ctx, b, t, out, task); err != nil {
+	out := filepath.Join(task.Scratch, m.Records.FileName(KindOSTree, b.Name, b.ID, b.Arch))
+	a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task.Part(0.2, 0.95))
+	if err != nil {
 		return Result{}, err
+	}
+	return m.recordArtifact(ctx, b, a, out, task)
+}
+
+// makeFile writes the file of a kind into the job's scratch and says what it is.
+func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a Artifact, out string, err error) {
+	if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
+		return a, "", err
+	}
+	out = filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
+	if err := m.writeImage(ctx, b, t, out, task); err != nil {
+		return a, "", err
 	}
 	task.Phase("sha256", 0.96)
 	sum, size, err := hashFile(ctx, out)
 	if err != nil {
-		return Result{}, err
+		return a, "", err
 	}
-	if err := checkAgain(b, t, sum); err != nil {
-		return Result{}, err
-	}
-	a := Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}
+	a = Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}
 	if c, ok, err := inside(ctx, out); err != nil {
-		return Result{}, err
+		return a, "", err
 	} else if ok {
 		a.Inside = &c
 	}
-	return m.recordArtifact(ctx, b, a, out, task)
+	return a, out, nil
 }
 
 // writeImage writes a disk image from the base disk, which is written if need be.

@@ -205,6 +205,7 @@ type fakeDisks struct {
 	images        []string // image.json of each Write
 	tables        []string // platforms.json of each Write and View
 	making        func(base string)
+	salt          string // makes the disks of a commit differ
 }
 
 func (d *fakeDisks) count(n *int) int {
@@ -264,7 +265,7 @@ func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk
 	if d.err != nil {
 		return BaseDisk{}, d.err
 	}
-	if err := os.WriteFile(req.Out, []byte("disk of "+req.Commit), 0o644); err != nil {
+	if err := os.WriteFile(req.Out, []byte("disk of "+req.Commit+d.salt), 0o644); err != nil {
 		return BaseDisk{}, err
 	}
 	return BaseDisk{Path: req.Out, Size: 1 << 20}, os.Truncate(req.Out, 1<<20)
@@ -461,7 +462,11 @@ func (r *fakeRecords) ReplaceArtifact(_ context.Context, id, _ string, was, now 
 	b.Artifacts = cloneMap(b.Artifacts)
 	b.Artifacts[now.Kind] = now
 	r.builds[id] = b
-	return errors.Join(os.Rename(file, filepath.Join(b.Dir, now.File)), os.Remove(filepath.Join(b.Dir, was.File)))
+	err := os.Rename(file, filepath.Join(b.Dir, now.File))
+	if was.File != now.File {
+		err = errors.Join(err, os.Remove(filepath.Join(b.Dir, was.File)))
+	}
+	return err
 }
 
 func (r *fakeRecords) Prune(context.Context, PruneRequest) ([]BuildRef, error) { return nil, nil }

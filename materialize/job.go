@@ -36,6 +36,8 @@ type Result struct {
 	Size  int64  `json:"size"`            // bytes of that file
 	// New says that a new build was made (false: nothing had changed).
 	New bool `json:"new,omitempty"`
+	// Same says that what was made again came out as recorded: nothing changed.
+	Same bool `json:"same,omitempty"`
 }
 
 // A JobState is where a job stands.

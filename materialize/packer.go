@@ -65,3 +65,11 @@ func (a Artifact) Packed() bool {
 	_, _, ok := CutFormat(a.File)
 	return ok && a.Inside != nil && !a.SkipCompression
 }
+
+// Content gives the digest of what the artifact holds, however it is compressed now.
+func (a Artifact) Content() string {
+	if a.Packed() {
+		return a.Inside.SHA256
+	}
+	return a.SHA256
+}
