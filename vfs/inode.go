@@ -27,12 +27,13 @@ func identify(parts ...string) (ino, gen uint64) {
 
 // identity is that of a file. What can change under a name without being the
 // same file becomes a new inode: files of next/ by their inputs, metadata
-// files, which cosa replaces by rename, by size and time.
+// files, which cosa replaces by rename, by size and time; artifacts that were made
+// again by their content.
 func (e *Entry) identity() (ino, gen uint64) {
-	version := ""
+	version := e.Version
 	switch {
 	case e.Build == materialize.Next:
-		version = e.Inputs
+		version = e.Inputs + e.Version
 	case e.Kind == "":
 		version = strconv.FormatInt(e.Size, 10) + "@" + strconv.FormatInt(e.ModTime.UnixNano(), 10)
 	}

@@ -24,6 +24,9 @@ type Entry struct {
 	// Inputs is the hash of what the bytes would be made from. Two entries of
 	// next/ with different Inputs are different files.
 	Inputs string
+	// Version tells an artifact from the one whose place it took; "" for the one that
+	// was seen first. Two entries with different Versions are different files.
+	Version string
 }
 
 // A Build is one build of a snapshot.
@@ -75,7 +78,8 @@ type Library interface {
 	// names). fs.ErrNotExist where nothing of that name can come to be.
 	Resolve(ctx context.Context, build, arch, name string) (Entry, error)
 	// Refresh gives e with its size, state, reason as they are now. For an entry
-	// of next/ whose inputs changed since it gives vfs.ErrStale.
+	// of next/ whose inputs changed since it gives vfs.ErrStale. So it does, or Open
+	// does, for an artifact that another one took the place of.
 	Refresh(ctx context.Context, e Entry) (Entry, error)
 	// Buildable lists what Resolve would find in a directory beyond the listed files.
 	Buildable(ctx context.Context, build, arch string) []Entry

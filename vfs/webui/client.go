@@ -23,6 +23,7 @@ var (
 	_ Opener  = (*Client)(nil)
 
 	_ Compressor = (*Client)(nil)
+	_ Remaker    = (*Client)(nil)
 )
 
 // A Client talks to a daemon over its unix socket. It is safe for concurrent

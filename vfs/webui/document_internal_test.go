@@ -19,6 +19,7 @@ type everything struct {
 	Service
 	Keeper
 	Compressor
+	Remaker
 	Mounter
 	Opener
 }
@@ -63,6 +64,7 @@ func contracts() map[string]contract {
 		"POST /v1/jobs/{id}/cancel": {out: none},
 		"POST /v1/build":            {form: inFrames, in: BuildRequest{}, out: BuildResult{}, starts: true},
 		"POST /v1/materialise":      {form: inFrames, in: pathRequest{}, out: materialize.Result{}, starts: true},
+		"POST /v1/remake":           {form: inFrames, in: pathRequest{}, out: materialize.Result{}},
 		"POST /v1/retry":            {in: pathRequest{}, out: none},
 		"POST /v1/prune":            {in: PruneRequest{}, out: []materialize.BuildRef{}},
 		"POST /v1/tag":              {in: tagRequest{}, out: none},

@@ -90,3 +90,29 @@ func TestCompressor(t *testing.T) {
 		t.Error("a service that can't compress did")
 	}
 }
+
+// remaker is a fake that makes things again, too.
+type remaker struct{ *fake }
+
+func (m remaker) Remake(_ context.Context, path string, tell func(materialize.Event)) (materialize.Result, error) {
+	tell(materialize.Event{Phase: "again"})
+	return materialize.Result{Build: "41.2", Size: 3, Same: true}, m.note("remake %s", path)
+}
+
+func TestRemaker(t *testing.T) {
+	f := newFake()
+	c := dial(t, remaker{f})
+	var phases []string
+	done, err := c.Remake(t.Context(), "41.2/metal", func(e materialize.Event) { phases = append(phases, e.Phase) })
+	ok(t, err)
+	same(t, "done", materialize.Result{Build: "41.2", Size: 3, Same: true}, done)
+	same(t, "events", []string{"again"}, phases)
+	same(t, "calls", []string{"remake 41.2/metal"}, f.calls())
+	f.fail = fs.ErrPermission
+	if _, err := c.Remake(t.Context(), "41.2/metal", nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("Remake: %v; want the refusal", err)
+	}
+	if _, err := dial(t, newFake()).Remake(t.Context(), "41.2/metal", nil); err == nil {
+		t.Error("a service that makes nothing again did")
+	}
+}

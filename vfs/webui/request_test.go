@@ -18,13 +18,14 @@ type whole struct {
 	*fake
 	keeper
 	compressor
+	remaker
 	mounter
 	opener
 }
 
 func newWhole() whole {
 	f := newFake()
-	return whole{f, keeper{f}, compressor{f}, mounter{f}, opener{f}}
+	return whole{f, keeper{f}, compressor{f}, remaker{f}, mounter{f}, opener{f}}
 }
 
 // opener is a fake that opens doors, too. It closes them when its caller goes.

@@ -46,6 +46,9 @@ func routes(s Service) []route {
 	if c, ok := s.(Compressor); ok {
 		all = append(all, compressorRoute(c))
 	}
+	if m, ok := s.(Remaker); ok {
+		all = append(all, remakerRoute(m))
+	}
 	if m, ok := s.(Mounter); ok {
 		all = append(all, mounterRoutes(m)...)
 	}
@@ -56,7 +59,7 @@ func routes(s Service) []route {
 }
 
 // Handler serves s as HTTP/JSON under /v1/; GET /v1/openapi.json describes it. The
-// calls of a [Keeper], [Compressor], [Mounter] and [Opener] are there when s is one. Who asks
+// calls of a [Keeper], [Compressor], [Remaker], [Mounter] and [Opener] are there when s is one. Who asks
 // says the request's ctx (see [access.Of], [Local]): looking takes a reader,
 // starting and ending jobs a builder, everything else an admin; mounts and doors
 // are for the unix socket alone. Changes that another site or a browser's form

@@ -30,6 +30,7 @@ type Backend interface {
 	webui.Service
 	webui.Keeper
 	webui.Compressor
+	webui.Remaker
 	// Close ends the jobs and lets go of the build directory.
 	Close(ctx context.Context) error
 }

@@ -21,6 +21,7 @@ import (
 type backend struct {
 	webui.Keeper     // nobody asks
 	webui.Compressor // nor this
+	webui.Remaker    // nor this
 	webui.Service    // nil: what is not below must not be called
 
 	mu     sync.Mutex

@@ -149,6 +149,11 @@ func (t *Tree) Compress(ctx context.Context, req webui.CompressRequest, tell fun
 	return t.work.Compress(ctx, req, tell)
 }
 
+// Remake implements [webui.Remaker], for the build directory.
+func (t *Tree) Remake(ctx context.Context, path string, tell func(materialize.Event)) (materialize.Result, error) {
+	return t.work.Remake(ctx, path, tell)
+}
+
 // Tag implements [webui.Service], for the build directory.
 func (t *Tree) Tag(ctx context.Context, name, id string) error { return t.work.Tag(ctx, name, id) }
 

@@ -194,6 +194,11 @@ func (s *Stream) Compress(context.Context, webui.CompressRequest, func(materiali
 	return nil, errNoWorkdir("compress")
 }
 
+// Remake implements [webui.Remaker]: what a store has stays as it is.
+func (s *Stream) Remake(context.Context, string, func(materialize.Event)) (materialize.Result, error) {
+	return materialize.Result{}, errNoWorkdir("extend")
+}
+
 // Tag implements [webui.Service]: the list of a store is not edited here.
 func (s *Stream) Tag(context.Context, string, string) error { return errNoWorkdir("tag") }
 

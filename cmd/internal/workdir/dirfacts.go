@@ -83,7 +83,7 @@ func (t *tree) describe(ctx context.Context, path string, d *dirFacts) {
 		return
 	}
 	d.time = meta.BuildTime()
-	describeImages(d.files, meta, d.time)
+	t.describeImages(d.files, meta, d.time)
 }
 
 // plainFiles lists a directory's files as the tree shows them: no dot files,
@@ -107,7 +107,7 @@ func plainFiles(dir, id, arch string) []vfs.Entry {
 }
 
 // describeImages adds to the files what meta.json says of them.
-func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
+func (t *tree) describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
 	for _, im := range meta.Images() {
 		name, err := im.File()
 		if err != nil {
@@ -119,6 +119,7 @@ func describeImages(files []vfs.Entry, meta *index.Meta, when time.Time) {
 		}
 		f := &files[i]
 		f.Kind, f.SHA256, f.ModTime = string(im.Kind), im.SHA256, when
+		f.Version = t.contents.of(f.Build, f.Arch, artifactOf(im))
 		if why := wrongSize(f.Size, im.Size); why != "" {
 			f.Size, f.State, f.Reason, f.Source = im.Size, materialize.StateFailed, name+" "+why, ""
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cosafs/backend"
 	"cosafs/index"
 )
 
@@ -27,6 +28,8 @@ type note struct {
 	Arch string `json:"arch"`
 	File string `json:"file,omitempty"`
 	Was  string `json:"was,omitempty"`
+	// SHA256 is that of File where it takes the place of one of the same name.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // An openNote is a note of this process, which strikes it out or leaves it to
@@ -112,7 +115,8 @@ func (r *records) finish(ctx context.Context, path string) error {
 // came by one rename; and takes away a file that no meta.json records, which the
 // next one of its name would otherwise be refused for.
 func (r *records) complete(ctx context.Context, n note) error {
-	dir := r.path(r.dirOf(ctx, n.ID, n.Arch))
+	key := r.dirOf(ctx, n.ID, n.Arch)
+	dir := r.path(key)
 	switch {
 	case !isDir(dir):
 		return nil
@@ -122,6 +126,9 @@ func (r *records) complete(ctx context.Context, n note) error {
 	meta, err := r.meta(ctx, dir)
 	if err != nil {
 		return err
+	}
+	if n.SHA256 != "" {
+		return r.settle(meta, backend.Key(filepath.ToSlash(key)), n)
 	}
 	if left := leftOver(meta, n); left != "" {
 		return removeIfThere(filepath.Join(dir, left))

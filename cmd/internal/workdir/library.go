@@ -88,7 +88,7 @@ func (w *Workdir) artifactEntry(ctx context.Context, b materialize.Build, kind s
 func (w *Workdir) describe(ctx context.Context, e *vfs.Entry, b materialize.Build, kind string) {
 	plain, format := materialize.SplitKind(kind)
 	a, recorded := b.Artifacts[plain]
-	e.Size = -1
+	e.Size, e.Version = -1, w.tree.contents.of(b.ID, b.Arch, a)
 	switch {
 	case format == "" && recorded:
 		e.Size, e.SHA256 = a.Size, a.SHA256
@@ -172,6 +172,9 @@ func (w library) Refresh(ctx context.Context, e vfs.Entry) (vfs.Entry, error) {
 	if err != nil {
 		return e, err
 	}
+	if now.Version != e.Version {
+		return e, replacedError(e)
+	}
 	if now.Inputs != e.Inputs {
 		return e, fmt.Errorf("next/%s/%s: the configuration changed: %w", e.Arch, e.Name, vfs.ErrStale)
 	}
@@ -220,7 +223,7 @@ func (w library) Progress(e vfs.Entry) (float64, bool) {
 // Open implements [vfs.Library].
 func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if e.Kind == "" || (e.State == materialize.StateLocal && e.Build != materialize.Next) {
-		b, err := openBlob(w.file(ctx, e), e)
+		b, err := w.openListed(ctx, e)
 		return w.hold(e.Build, b, err)
 	}
 	if err := w.stillNext(ctx, e); err != nil {

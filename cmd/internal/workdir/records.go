@@ -185,21 +185,26 @@ func (r *records) Build(ctx context.Context, id, arch string) (materialize.Build
 // directory is an artifact that isn't here; so is a file of another size than
 // the recorded one, which must not pass for it.
 func (r *records) artifact(dir string, im index.Image) materialize.Artifact {
-	a := materialize.Artifact{Kind: string(im.Kind), Size: im.Size, SHA256: im.SHA256, SkipCompression: im.SkipCompression}
-	if im.UncompressedSHA256 != "" {
-		a.Inside = &materialize.Content{SHA256: im.UncompressedSHA256, Size: im.UncompressedSize}
-	}
-	name, err := im.File()
-	if err != nil {
-		a.File = filepath.Base(im.Path)
+	a := artifactOf(im)
+	if _, err := im.File(); err != nil {
 		return a
 	}
-	a.File = name
-	if st, err := os.Lstat(filepath.Join(dir, name)); err == nil && st.Mode().IsRegular() {
+	if st, err := os.Lstat(filepath.Join(dir, a.File)); err == nil && st.Mode().IsRegular() {
 		a.Damage = wrongSize(st.Size(), im.Size)
 		if a.Local = a.Damage == ""; a.Local {
 			a.Size = st.Size()
 		}
+	}
+	return a
+}
+
+// artifactOf gives what the entry itself says.
+func artifactOf(im index.Image) materialize.Artifact {
+	a := materialize.Artifact{
+		Kind: string(im.Kind), File: filepath.Base(im.Path), Size: im.Size, SHA256: im.SHA256, SkipCompression: im.SkipCompression,
+	}
+	if im.UncompressedSHA256 != "" {
+		a.Inside = &materialize.Content{SHA256: im.UncompressedSHA256, Size: im.UncompressedSize}
 	}
 	return a
 }

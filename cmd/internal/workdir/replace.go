@@ -14,8 +14,12 @@ import (
 
 // ReplaceArtifact implements [materialize.Records]: the new file first, then
 // meta.json, then the old file goes. Whoever has that open reads on. The journal
-// lets the next process do the rest, or take the first step back.
+// lets the next process do the rest, or take the first step back. See
+// [records.replaceInPlace] for a file of the same name.
 func (r *records) ReplaceArtifact(ctx context.Context, id, arch string, was, now materialize.Artifact, file string) error {
+	if was.File == now.File {
+		return r.replaceInPlace(ctx, id, arch, was, now, file)
+	}
 	dir := r.dirOf(ctx, id, arch)
 	n := note{ID: id, Arch: arch, File: now.File, Was: was.File}
 	begun, err := r.journal.begin(n)

@@ -166,6 +166,20 @@ func (w *Workdir) Materialise(ctx context.Context, path string, tell func(materi
 	return w.maker.Make(ctx, t)
 }
 
+// Remake implements [webui.Remaker].
+func (w *Workdir) Remake(ctx context.Context, path string, tell func(materialize.Event)) (materialize.Result, error) {
+	t, err := w.parse(ctx, path)
+	if err != nil {
+		return materialize.Result{}, err
+	}
+	if kind, format := materialize.SplitKind(t.Kind); format == materialize.Plain {
+		t.Kind = kind // the name of what is recorded compressed
+	}
+	ctx, stop := materialize.Tell(ctx, tell)
+	defer stop()
+	return w.maker.Remake(ctx, t)
+}
+
 // parse turns a path of the tree into a target: BUILD/ARCH/NAME, where NAME is
 // a kind, a short name or a file name, BUILD may be latest or next, and
 // missing parts are this machine's architecture and the latest build.

@@ -19,7 +19,8 @@ import (
 // listing costs no I/O. Jobs of this process tell it of changes; what other
 // processes change is found by looking at the directories' times.
 type tree struct {
-	records *records
+	records  *records
+	contents *contents
 
 	refreshing sync.Mutex          // one refresh at a time; held while reading the directory
 	dirs       map[string]dirFacts // by directory below builds/, guarded by refreshing
@@ -33,7 +34,7 @@ type tree struct {
 }
 
 func newTree(r *records) *tree {
-	return &tree{records: r, dirs: map[string]dirFacts{}, snap: &vfs.Snapshot{}, next: make(chan struct{})}
+	return &tree{records: r, contents: newContents(), dirs: map[string]dirFacts{}, snap: &vfs.Snapshot{}, next: make(chan struct{})}
 }
 
 // snapshot gives the facts as of the last refresh.
