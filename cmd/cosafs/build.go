@@ -101,9 +101,13 @@ func (p *program) extendCommand() *cli.Command {
 		Aliases:     []string{"buildextend"},
 		Usage:       "make more artifacts of a build",
 		ArgsUsage:   "KIND...",
-		Description: "cosa's spelling works, too: cosafs buildextend-metal. The files' paths go to standard output.",
+		Description: "cosa's spelling works, too: cosafs buildextend-metal. The files' paths go to standard output.\n" +
+			"What meta.json records already stays, but with --force: then others than the recorded\n" +
+			"bytes take their place. While the disk that they are made of is in the cache they\n" +
+			"come out the same, and nothing changes.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "build", Value: "latest", Usage: "`BUILD` to extend"},
+			&cli.BoolFlag{Name: "force", Usage: "make again what is recorded already"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 1, -1); err != nil {
@@ -120,7 +124,10 @@ func (p *program) extendCommand() *cli.Command {
 				}
 				paths = append(paths, c.String("build")+"/"+p.arch()+"/"+short)
 			}
-			return p.materialiseAll(c.Context, paths)
+			if c.Bool("force") {
+				return p.makeAll(c.Context, paths, p.remake)
+			}
+			return p.makeAll(c.Context, paths, p.materialise)
 		},
 	}
 }
@@ -137,17 +144,17 @@ func (p *program) materialiseCommand() *cli.Command {
 			if err := wantArgs(c, 1, -1); err != nil {
 				return err
 			}
-			return p.materialiseAll(c.Context, c.Args().Slice())
+			return p.makeAll(c.Context, c.Args().Slice(), p.materialise)
 		},
 	}
 }
 
-// materialiseAll makes every path's bytes exist and prints where they are.
-func (p *program) materialiseAll(ctx context.Context, paths []string) error {
+// makeAll makes every path's bytes by one and prints where they are.
+func (p *program) makeAll(ctx context.Context, paths []string, one func(context.Context, webui.Service, string) (materialize.Result, error)) error {
 	return p.service(ctx, func(s webui.Service) error {
 		results := make([]materialize.Result, 0, len(paths))
 		err := p.each(ctx, paths, func(path string) error {
-			res, err := p.materialise(ctx, s, path)
+			res, err := one(ctx, s, path)
 			if err == nil {
 				results = append(results, res)
 			}
@@ -173,6 +180,25 @@ func (p *program) materialise(ctx context.Context, s webui.Service, path string)
 	})
 	if err != nil {
 		return res, fmt.Errorf("%s: %w", path, err)
+	}
+	return res, nil
+}
+
+// remake makes one path's artifact again.
+func (p *program) remake(ctx context.Context, s webui.Service, path string) (res materialize.Result, err error) {
+	m, ok := s.(webui.Remaker)
+	if !ok {
+		return res, fmt.Errorf("extend: %T makes nothing again", s)
+	}
+	err = p.withProgress(func(tell func(materialize.Event)) error {
+		res, err = m.Remake(ctx, path, tell)
+		return err
+	})
+	if err != nil {
+		return res, fmt.Errorf("%s: %w", path, err)
+	}
+	if res.Same {
+		p.talk("%s came out as recorded: nothing changed.", path)
 	}
 	return res, nil
 }
