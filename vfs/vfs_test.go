@@ -64,6 +64,55 @@ func TestInodeNumbersStayTheSame(t *testing.T) {
 	}
 }
 
+// A replacing library says that its images took the place of others.
+type replacing struct {
+	*vfstest.Library
+	version string
+}
+
+func (l replacing) Snapshot() *vfs.Snapshot {
+	s := *l.Library.Snapshot()
+	s.Builds = slices.Clone(s.Builds)
+	for i := range s.Builds {
+		s.Builds[i].Arches = slices.Clone(s.Builds[i].Arches)
+		for j := range s.Builds[i].Arches {
+			a := &s.Builds[i].Arches[j]
+			files, err := a.Files()
+			files = slices.Clone(files)
+			for k := range files {
+				files[k].Version = l.version
+			}
+			a.Files = func() ([]vfs.Entry, error) { return files, err }
+		}
+	}
+	return &s
+}
+
+func (l replacing) Resolve(ctx context.Context, build, arch, name string) (vfs.Entry, error) {
+	e, err := l.Library.Resolve(ctx, build, arch, name)
+	e.Version = l.version
+	return e, err
+}
+
+// TestReplacedArtifactIsAnotherInode: what took another one's place shares nothing
+// with it that a kernel keeps.
+func TestReplacedArtifactIsAnotherInode(t *testing.T) {
+	_, lib := tree(t, vfs.Options{})
+	for path, want := range map[string]int{"43.1/x86_64/os-43.1-qemu.x86_64.qcow2": 2, "next/x86_64/qemu.qcow2": 2, "43.1": 1} {
+		seen := map[uint64]bool{}
+		for _, version := range []string{"", "other", ""} {
+			st, err := vfstest.InProcess(t.Context, vfs.New(replacing{lib, version}, vfs.Options{})).Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[st.Ino] = true
+		}
+		if len(seen) != want {
+			t.Errorf("%s: %d inodes, want %d", path, len(seen), want)
+		}
+	}
+}
+
 // TestEntriesAgreeWithLookup: what a listing says of a name holds.
 func TestEntriesAgreeWithLookup(t *testing.T) {
 	f, _ := tree(t, vfs.Options{ListBuildable: true})

@@ -223,7 +223,7 @@ func (w library) Progress(e vfs.Entry) (float64, bool) {
 // Open implements [vfs.Library].
 func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 	if e.Kind == "" || (e.State == materialize.StateLocal && e.Build != materialize.Next) {
-		b, err := w.openListed(ctx, e)
+		b, err := w.openFile(ctx, w.file(ctx, e), e.Build, e)
 		return w.hold(e.Build, b, err)
 	}
 	if err := w.stillNext(ctx, e); err != nil {
@@ -237,7 +237,7 @@ func (w library) Open(ctx context.Context, e vfs.Entry) (vfs.Blob, error) {
 		return w.hold(r.Build, viewBlob{view}, nil)
 	}
 	e.Size = r.Size
-	b, err := openBlob(r.Path, e)
+	b, err := w.openFile(ctx, r.Path, r.Build, e)
 	return w.hold(r.Build, b, err)
 }
 
