@@ -97,10 +97,10 @@ func newness(made bool) string {
 
 func (p *program) extendCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "extend",
-		Aliases:     []string{"buildextend"},
-		Usage:       "make more artifacts of a build",
-		ArgsUsage:   "KIND...",
+		Name:      "extend",
+		Aliases:   []string{"buildextend"},
+		Usage:     "make more artifacts of a build",
+		ArgsUsage: "KIND...",
 		Description: "cosa's spelling works, too: cosafs buildextend-metal. The files' paths go to standard output.\n" +
 			"What meta.json records already stays, but with --force: then others than the recorded\n" +
 			"bytes take their place. While the disk that they are made of is in the cache they\n" +
