@@ -3,6 +3,7 @@ package materialize_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"testing"
 
@@ -64,5 +65,16 @@ func TestLiveThatDiffersIsNotMixed(t *testing.T) {
 	b, err := w.records.Build(t.Context(), id, arch)
 	if _, ok := b.Artifacts["live-iso"]; err != nil || ok {
 		t.Errorf("live-iso is recorded beside another root: %v", err)
+	}
+}
+
+// The live system is a function of the commit: making it again by name is refused.
+func TestLiveIsNotRemade(t *testing.T) {
+	w := newWorld(t)
+	w.Live = &fakeLive{t: t}
+	w.build(t, BuildOptions{})
+	_, err := w.Remake(t.Context(), Target{Build: "1.0", Arch: arch, Kind: "live-iso"})
+	if class, hint := ClassOf(err); !errors.Is(err, fs.ErrInvalid) || class != ClassConfig || hint == "" {
+		t.Errorf("Remake = %v", err)
 	}
 }

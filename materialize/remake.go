@@ -44,6 +44,8 @@ func (m *Maker) remakeable(t Target) error {
 	switch err := m.makeable(t); {
 	case kind == KindOSTree:
 		return Fail(ClassConfig, op, "cosafs build --force makes a new build", Says(fs.ErrInvalid, "a build is its commit"))
+	case m.isLive(kind):
+		return Fail(ClassConfig, op, "cosafs build --force makes a new build", Says(fs.ErrInvalid, "the live system follows from the commit, and would be the same"))
 	case format != "":
 		return Fail(ClassConfig, op, "name the artifact itself: "+kind, Says(fs.ErrInvalid, "another compression of an artifact is recorded nowhere"))
 	case errors.Is(err, ErrNotMakeable):
@@ -56,7 +58,7 @@ func (m *Maker) remakeable(t Target) error {
 // another tells how else than by bringing its file back a lost artifact is mended.
 func another(t Target) string {
 	const build = "make a new build: cosafs build --force"
-	if kind, _ := SplitKind(t.Kind); kind != KindOSTree {
+	if kind, _ := SplitKind(t.Kind); kind != KindOSTree && !strings.HasPrefix(kind, "live-") {
 		return "put another in its place: cosafs extend --force " + kind + " --build " + t.Build + ", or " + build
 	}
 	return build
