@@ -165,3 +165,33 @@ func TestRemakeFails(t *testing.T) {
 	w.wantRecorded(t, w.remake(t))
 	w.wantRuns(t, 1, 4, 2)
 }
+
+// A disk that failed for another image is tried again.
+func TestRemakeTriesTheDiskAgain(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, BuildOptions{})
+	w.open(t, "1.0", "metal")
+	w.otherDisk(t)
+	w.disks.err = Fail(ClassGuest, "write disk", "", errors.New("mkfs failed"))
+	if _, err := w.Make(t.Context(), Target{Build: "1.0", Arch: arch, Kind: "qemu"}); err == nil {
+		t.Fatal("made without a disk")
+	}
+	w.disks.err = nil
+	w.wantRecorded(t, w.remake(t))
+}
+
+// What is not to be compressed stays so.
+func TestRemakeKeepsSkipCompression(t *testing.T) {
+	w := newWorld(t)
+	w.build(t, BuildOptions{})
+	w.open(t, "1.0", "metal")
+	b := w.records.builds["1.0"]
+	a := b.Artifacts["metal"]
+	a.SkipCompression = true
+	b.Artifacts["metal"] = a
+	w.otherDisk(t)
+	w.remake(t)
+	if !w.recorded(t, "metal").SkipCompression {
+		t.Error("it may be compressed now")
+	}
+}
