@@ -125,21 +125,23 @@ func TestWhoWillNotWaitIsToldToComeAgain(t *testing.T) {
 
 // apt follows redirects, each to another address, until the file is there.
 func TestAptIsLedOn(t *testing.T) {
-	w := newWorld(t, Config{Interim: time.Millisecond})
-	seen := map[string]bool{}
-	at := slow
-	for range 3 {
-		res, _ := w.answer(http.StatusTemporaryRedirect, http.MethodGet, at, "User-Agent", "Debian APT-HTTP/1.3 (2.6.1)")
-		at = strings.TrimPrefix(res.Header.Get("Location"), "/")
-		if seen[at] {
-			t.Fatalf("led to %s twice", at)
+	synctest.Test(t, func(t *testing.T) {
+		w := newDoor(t, Config{})
+		seen := map[string]bool{}
+		at := slow
+		for range 3 {
+			res, _ := w.answer(http.StatusTemporaryRedirect, http.MethodGet, at, "User-Agent", "Debian APT-HTTP/1.3 (2.6.1)")
+			at = strings.TrimPrefix(res.Header.Get("Location"), "/")
+			if seen[at] {
+				t.Fatalf("led to %s twice", at)
+			}
+			seen[at] = true
 		}
-		seen[at] = true
-	}
-	w.lib.OpenGate("slow")
-	if _, body := w.answer(http.StatusOK, http.MethodGet, at, "User-Agent", "Debian APT-HTTP/1.3 (2.6.1)"); !bytes.Equal(body, w.want(slow)) {
-		t.Error("other bytes")
-	}
+		w.lib.OpenGate("slow")
+		if _, body := w.answer(http.StatusOK, http.MethodGet, at, "User-Agent", "Debian APT-HTTP/1.3 (2.6.1)"); !bytes.Equal(body, w.want(slow)) {
+			t.Error("other bytes")
+		}
+	})
 }
 
 // It is not led on for ever.
