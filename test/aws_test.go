@@ -27,6 +27,7 @@ var awsRegions = []string{"us-east-1", "eu-west-1"}
 // region, amis has each once, only blocks with data were sent, and the disk that the
 // snapshot holds boots.
 func TestAWSUploadIsKilled(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.edit("image.yaml", func(text string) string { return strings.Replace(text, "size: 1\n", "size: 2\n", 1) })

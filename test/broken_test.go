@@ -12,6 +12,7 @@ import (
 // Every broken input gives one clear line and a hint, and leaves the rest of
 // the tree at work.
 func TestBrokenConfiguration(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.cosafs("build", "ostree")
@@ -79,6 +80,7 @@ func clear(t *testing.T, stderr, says string) {
 
 // Damaged records spoil only themselves.
 func TestBrokenRecords(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.cosafs("build", "ostree")
@@ -128,6 +130,7 @@ func TestBrokenRecords(t *testing.T) {
 
 // Missing tools and places say which and how to get them.
 func TestMissingTools(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.cosafs("build", "ostree")

@@ -12,6 +12,7 @@ import (
 // cosa build's promises: no change, no build; a change makes one; --force makes
 // one with the same content; three are kept, unless --no-prune keeps all.
 func TestBuildChangesForceAndPrune(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.cosafs("build", "ostree")
@@ -54,6 +55,7 @@ func TestBuildChangesForceAndPrune(t *testing.T) {
 }
 
 func TestTagKeepsABuild(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.cosafs("build", "ostree")

@@ -17,6 +17,7 @@ import (
 // Names with a compression's suffix come to be like any other, and compress and
 // decompress under a mount take nothing away from it.
 func TestCompressedFromNothing(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "xz")
 	e := newEnv(t)
@@ -74,6 +75,7 @@ func (e *env) compressUnderAMount(id, metal string) {
 // compress and decompress are killed at random moments. Each time what is recorded
 // is there with its digest, beside nothing else once the next process looked.
 func TestKilledCompressLosesNothing(t *testing.T) {
+	t.Parallel()
 	buildProgram(t)
 	work := t.TempDir()
 	e := &env{TB: t, dir: work, work: work, environ: append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())}

@@ -29,6 +29,7 @@ type visit struct {
 // A person with a browser looks around, presses Build, watches it to its end,
 // downloads, and opens what is gone; in light and in dark, and without scripts.
 func TestDAVBrowser(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	need.Tool(t, "node", "chromium")
 	e := newEnv(t)

@@ -19,6 +19,7 @@ import (
 // Every client gets every byte from the program: of an image of 2 GiB, of one that was
 // deleted and is made again, and of one that nobody knew of before.
 func TestDAVClientsFetch(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	image := e.built()

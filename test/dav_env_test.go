@@ -90,6 +90,8 @@ func (e *env) artifact(kind string) davImage {
 // buildOnce builds, or takes over the build of this run that was made before.
 func (e *env) buildOnce() {
 	e.Helper()
+	shared.Lock()
+	defer shared.Unlock()
 	kept, parts := filepath.Join(shared.dir, "built"), []string{"builds", "cache", "tmp"}
 	if absent(kept) != "" {
 		e.cosafs("build", "qemu")

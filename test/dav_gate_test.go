@@ -153,6 +153,7 @@ func (g *gate) until(what string, ok func() bool) {
 // A client that asks for an image that is being made waits for it, however it is
 // kept patient. One that is killed meanwhile costs nothing: the next one joins.
 func TestDAVClientsWait(t *testing.T) {
+	t.Parallel()
 	for _, c := range davclient.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -206,6 +207,7 @@ func (g *gate) same(file string) {
 // What fails to be made is an error for each client, and never a file. None goes on
 // asking.
 func TestDAVClientsFail(t *testing.T) {
+	t.Parallel()
 	for _, c := range davclient.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()

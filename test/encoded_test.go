@@ -10,6 +10,7 @@ import (
 // What is written for a cloud boots there, as far as qemu is one: an image that EC2
 // imports, the disk in VMware's archive, the one in Compute Engine's.
 func TestCodedImagesBoot(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf", "tar")
 	e := newEnv(t)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,11 +17,13 @@ import (
 	"cosafs/test/tinyos"
 )
 
-// shared is what all tests of one run use: the program and the OS.
+// shared is what all tests of one run use: the program, the OS and a build of it.
+// The first test that needs one of them makes it.
 var shared struct {
-	dir    string // deleted at the end
-	cosafs string // the program
-	os     string // tinyos.Config.Dir
+	sync.Mutex        // held while one is made
+	dir        string // deleted at the end
+	cosafs     string // the program
+	os         string // tinyos.Config.Dir
 }
 
 func TestMain(m *testing.M) {
@@ -45,10 +48,12 @@ func runTests(m *testing.M) (int, error) {
 // buildProgram builds the program once a run, as make build does.
 func buildProgram(tb testing.TB) {
 	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
 	if absent(shared.cosafs) == "" {
 		return
 	}
-	build := exec.CommandContext(tb.Context(), "go", "build", "-o", shared.cosafs, "cosafs/cmd/cosafs")
+	build := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-o", shared.cosafs, "cosafs/cmd/cosafs")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		tb.Fatalf("build cosafs: %v: %s", err, out)
@@ -80,6 +85,8 @@ func needAll(tb testing.TB) {
 // makeOS makes the OS once a run.
 func makeOS(tb testing.TB) string {
 	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
 	if _, err := os.Stat(filepath.Join(shared.os, "config")); err == nil {
 		return shared.os
 	}

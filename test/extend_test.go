@@ -14,6 +14,7 @@ import (
 // extend --force puts the image that comes of the build's disk in the place of the
 // recorded one: under a mount, whose readers read on, and killed at random moments.
 func TestExtendForce(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.mount()

@@ -17,6 +17,7 @@ import (
 // replaces the dead one and serves a right tree, nothing half done is to be
 // seen, no virtual machine, mount or scratch stays; and in the end it builds.
 func TestKilledDaemonLeavesARightTree(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.mount()

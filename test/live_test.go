@@ -11,6 +11,7 @@ import (
 // Opening one of the live artifacts makes all four in one job, without a disk; the
 // ISO boots from a CD, by BIOS and UEFI, and the others from the network.
 func TestLiveSystem(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf", "xorriso", "mksquashfs", "mcopy")
 	e := newEnv(t)

@@ -11,6 +11,7 @@ import (
 // With ext4 a missing image comes to be without a virtual machine, and two build
 // directories have the same disk, to the last bit.
 func TestOfflineWriter(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf", "sgdisk", "mcopy")
 	var disks []string

@@ -16,6 +16,7 @@ import (
 // The main job: an image that exists nowhere is opened through a mount of an
 // empty build directory, and what comes boots into the recorded commit.
 func TestMissingImageOpensAndBoots(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf")
 	e := newEnv(t)
@@ -114,6 +115,7 @@ func (e *env) intact(build string) {
 
 // Reading through the mount gives exactly the recorded bytes, to every tool.
 func TestToolsReadExactBytes(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "rsync", "python3")
 	e := newEnv(t)
@@ -148,6 +150,7 @@ func TestToolsReadExactBytes(t *testing.T) {
 // A disk of 4096-byte sectors is written by a virtual machine of its own, and
 // boots under UEFI.
 func TestMetal4kBoots(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf")
 	e := newEnv(t)

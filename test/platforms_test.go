@@ -27,6 +27,7 @@ const consoles = `x86_64:
 // Each platform's image of one build boots with the consoles and kernel arguments
 // that platforms.yaml had for it when the build was composed.
 func TestPlatformSettings(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf")
 	e := newEnv(t)

@@ -16,6 +16,7 @@ import (
 // A hundred processes of four kinds open one missing image at once: one
 // virtual machine, and the same bytes for everyone.
 func TestHundredReadersOneBuild(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "python3")
 	e := newEnv(t)

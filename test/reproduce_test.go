@@ -9,6 +9,7 @@ import (
 // The same inputs and version on two clean working directories give the same
 // commit. What differs between the base disks is told.
 func TestSameInputsSameCommit(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	var commits, disks []string
 	for range 2 {

@@ -15,6 +15,7 @@ import (
 // Two stores with the same files, two mounts and two other programs that copy
 // the bucket agree on every byte.
 func TestStoresAgree(t *testing.T) {
+	t.Parallel()
 	needStores(t)
 	need.Tool(t, "aws", "rclone")
 	r := newRemote(t, storegen.Config{Builds: 5, Arches: []index.Arch{"x86_64", "aarch64"}, Contents: 5, Size: 300_000})

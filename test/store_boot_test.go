@@ -14,6 +14,7 @@ import (
 // A virtual machine boots from an image in a bucket, and moves less than the
 // image: what is built on one machine runs on another without a copy.
 func TestStoreImageBoots(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	need.Tool(t, "root", "fuse")
 	w := newEnv(t)

@@ -23,6 +23,7 @@ const killRounds = 50
 // times, each time at another request, with one build more. The next mount
 // is right each time: the list is the store's, and the bytes of everything too.
 func TestStoreKilledDaemon(t *testing.T) {
+	t.Parallel()
 	needStores(t)
 	const old = 10 // builds at the beginning; one more comes each round
 	r := newRemote(t, storegen.Config{Builds: old + killRounds, Contents: old + killRounds, Size: 300_000})

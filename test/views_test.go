@@ -27,6 +27,7 @@ var viewed = map[string]struct{ file, format string }{
 // Once a build's disk exists, every image of it is there to be read: no job, no
 // file, no record, and the bytes that the classic way would have given it.
 func TestViewsOfABuild(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	needTools(t, "ovmf", "sgdisk", "e2fsck")
 	e := newEnv(t)
@@ -63,6 +64,7 @@ func TestViewsOfABuild(t *testing.T) {
 // Opening a view where nothing is built yet makes the build and its disk, and
 // extend makes a recorded file of a view, with the same bytes.
 func TestViewFromNothing(t *testing.T) {
+	t.Parallel()
 	needAll(t)
 	e := newEnv(t)
 	e.mount()
