@@ -123,7 +123,21 @@ func newEnv(tb testing.TB) *env {
 	if err := os.Symlink(appliances, filepath.Join(e.work, "cache", "cosafs", "appliance")); err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(e.explain)
 	return e
+}
+
+// explain says of a test that failed what became of its jobs.
+func (e *env) explain() {
+	if !e.Failed() {
+		return
+	}
+	failures, err := filepath.Glob(filepath.Join(e.work, "cache", "cosafs", "failures", "*.json"))
+	e.Logf("failed jobs: %q %v", failures, err)
+	for _, path := range failures {
+		b, err := os.ReadFile(path)
+		e.Logf("%s %v", b, err)
+	}
 }
 
 func (e *env) mkdir(dirs ...string) {

@@ -241,6 +241,31 @@ func runToBeKilled(dir string) {
 	fmt.Fprintln(os.Stderr, err)
 }
 
+// A guest that stands still as it boots is started once more.
+func TestGuestIsStartedAgain(t *testing.T) {
+	t.Setenv("COSA_NO_KVM", "1")
+	a, bin := prepared(t, t.TempDir()), t.TempDir()
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\n[ -e %[1]s/first ] && exec %[2]s \"$@\"\n>%[1]s/first; exec sleep 600\n", bin, qemu)
+	if err := os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	ups := 0
+	_, err = a.Run(t.Context(), appliance.Run{Job: install.Job{}, Boot: time.Second}, newTask(t), func(e appliance.Event) {
+		if e.Up {
+			ups++
+		}
+	})
+	wantClass(t, err, materialize.ClassGuest)
+	if ups != 1 {
+		t.Errorf("the guest came up %d times, want once", ups)
+	}
+}
+
 func TestMissingTools(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := appliance.Prepare(t.Context(), appliance.Config{Dir: t.TempDir()}, newTask(t))

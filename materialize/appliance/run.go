@@ -31,15 +31,20 @@ type Run struct {
 	Disks   []Disk
 	Memory  int           // MiB; 0 = 2048, as cosa has it
 	CPUs    int           // 0 = as many as there are here, at most 16, as cosa has it
+	Boot    time.Duration // an emulated guest that isn't up after this long is started once more; 0 = 1 min
 	Idle    time.Duration // the guest, once up, is given up after this long without an event; 0 = 3 min
 	Console string        // path of a file that takes the guest's console; "" = in the task's scratch
 }
 
 const runOp = "run virtual machine"
 
-// bootTime is how long a guest may take to come up: some five seconds where
-// nothing else runs, even emulated, but machines may be busy.
-const bootTime = 3 * time.Minute
+// How long a guest may take to come up: some five seconds where nothing else runs,
+// even emulated, but machines may be busy. An emulated one with several CPUs stands
+// still now and then as it boots, whatever it is given; started again, it doesn't.
+const (
+	bootTime  = 3 * time.Minute
+	firstTime = time.Minute
+)
 
 // How a virtual machine may end without an answer of the guest; the failures
 // of ClassVM wrap one of them.
@@ -63,7 +68,7 @@ func (a *Appliance) Run(ctx context.Context, r Run, t *materialize.Task, onEvent
 	}
 	s := &session{appliance: a, run: r.withDefaults(t), task: t, qemu: qemu, onEvent: onEvent}
 	if !kvmAllowed() {
-		return s.boot(ctx, tcg, bootTime)
+		return s.emulate(ctx)
 	}
 	question, err := a.ask(ctx, qemu)
 	if err != nil {
@@ -74,7 +79,7 @@ func (a *Appliance) Run(ctx context.Context, r Run, t *materialize.Task, onEvent
 	case known && works:
 		return s.boot(ctx, kvm, bootTime)
 	case known:
-		return s.boot(ctx, tcg, bootTime)
+		return s.emulate(ctx)
 	}
 	return s.probe(ctx, question)
 }
@@ -103,6 +108,17 @@ func (s *session) probe(ctx context.Context, question probe) (json.RawMessage, e
 		return result, err
 	}
 	s.task.Logf("kvm: does not run the appliance, emulating from now on: %v", err)
+	return s.emulate(ctx)
+}
+
+// emulate does the job under emulation, and starts a guest that stands still once more:
+// one that isn't up hasn't touched its disks.
+func (s *session) emulate(ctx context.Context) (json.RawMessage, error) {
+	result, err := s.boot(ctx, tcg, s.run.Boot)
+	if s.up || ctx.Err() != nil || !errors.Is(err, errNotUp) {
+		return result, err
+	}
+	s.task.Logf("the virtual machine is started again: %v", err)
 	return s.boot(ctx, tcg, bootTime)
 }
 
@@ -134,6 +150,9 @@ func (r Run) withDefaults(t *materialize.Task) Run {
 	}
 	if r.CPUs == 0 {
 		r.CPUs = min(runtime.NumCPU(), 16)
+	}
+	if r.Boot == 0 {
+		r.Boot = firstTime
 	}
 	if r.Idle == 0 {
 		r.Idle = bootTime
