@@ -143,7 +143,7 @@ func TestMakeCoded(t *testing.T) {
 		"digitalocean": `gzip -cd <$OUT >q && qemu-img compare -q -f raw -F qcow2 $WANT q`,
 		"nutanix":      `qemu-img check -q $OUT && qemu-img compare -q -f raw -F qcow2 $WANT $OUT`,
 		"hyperv":       `qemu-img compare -q -f raw -F vhdx $WANT $OUT`,
-		"powervs":      `tar -xzf $OUT && cmp fcos-1.0-disk.raw $WANT && grep -q 'An OS' coreos.ovf`,
+		"powervs":      `tar -xzOf $OUT fcos-1.0-disk.raw | cmp - $WANT && tar -xzOf $OUT coreos.ovf | grep -q 'An OS'`,
 		"aws":          `qemu-img check -q $OUT && qemu-img compare -q -f raw -F vmdk $WANT $OUT`,
 		"vmware": `tar -xf $OUT && qemu-img compare -q -f raw -F vmdk $WANT disk.vmdk
 			grep -q vmx-15 coreos.ovf && grep -q 'osType="other"' coreos.ovf && grep -q 'SecureBootEnabled" vmw:value="false"' coreos.ovf`,

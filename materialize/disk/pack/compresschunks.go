@@ -1,9 +1,11 @@
 package pack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,6 +17,7 @@ type encoder func(chunk, before []byte) ([]byte, error)
 // inChunks reads chunks of a size, encodes as many at once as there are workers and
 // writes them in their order. There is always a chunk: it's empty where r is.
 func inChunks(ctx context.Context, w io.Writer, r io.Reader, size, workers int, encode encoder) error {
+	encode = zerosOnce(size, encode)
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan chan []byte, workers-1) // of what's encoded or being so; the writer holds one more
 	g.Go(func() error { return writeChunks(ctx, w, queue) })
@@ -40,6 +43,18 @@ func inChunks(ctx context.Context, w io.Writer, r io.Reader, size, workers int, 
 		}
 	})
 	return g.Wait()
+}
+
+// zerosOnce encodes zeros that follow zeros once: they are most of a disk.
+func zerosOnce(size int, encode encoder) encoder {
+	zeros := make([]byte, size)
+	encoded := sync.OnceValues(func() ([]byte, error) { return encode(zeros, zeros) })
+	return func(chunk, before []byte) ([]byte, error) {
+		if bytes.Equal(chunk, zeros) && bytes.Equal(before, zeros) {
+			return encoded()
+		}
+		return encode(chunk, before)
+	}
 }
 
 // enqueue starts the encoding of a chunk as soon as it has a place in the queue.
