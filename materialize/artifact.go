@@ -118,7 +118,8 @@ func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a 
 		return a, "", err
 	}
 	out = filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
-	if err := m.writeImage(ctx, b, t, out, task); err != nil {
+	view, err := m.writeImage(ctx, b, t, out, task)
+	if err != nil {
 		return a, "", err
 	}
 	task.Phase("sha256", 0.96)
@@ -127,6 +128,9 @@ func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a 
 		return a, "", err
 	}
 	a = Artifact{Kind: t.Kind, File: filepath.Base(out), Size: size, SHA256: sum}
+	if err := checkSum(t, view, Content{sum, size}); err != nil {
+		return a, "", err
+	}
 	if c, ok, err := inside(ctx, out); err != nil {
 		return a, "", err
 	} else if ok {
@@ -135,20 +139,24 @@ func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a 
 	return a, out, nil
 }
 
-// writeImage writes a disk image from the base disk, which is written if need be.
-func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, task *Task) error {
+// writeImage writes a disk image from the base disk, which is written if need be, and
+// gives what is known of the view of the same disk.
+func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, task *Task) (viewSum, error) {
 	image, err := m.imageOf(ctx, b)
 	if err != nil {
-		return err
+		return viewSum{}, err
 	}
 	req := m.diskRequest(b, t.Kind, image)
 	base, release, err := m.baseDisk(ctx, req, t, task.Part(0, 0.9))
 	if err != nil {
-		return err
+		return viewSum{}, err
 	}
 	defer release()
 	task.Phase("write "+t.Kind, 0.9)
-	return m.Disks.Make(ctx, m.imageRequest(b, t.Kind, req, base), out, task.Part(0.9, 0.96))
+	if err := m.Disks.Make(ctx, m.imageRequest(b, t.Kind, req, base), out, task.Part(0.9, 0.96)); err != nil {
+		return viewSum{}, err
+	}
+	return m.readSum(m.baseKey(req), t.Kind), nil
 }
 
 // imageRequest asks for the kind's file of the base disk that was written for disk.

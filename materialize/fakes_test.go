@@ -53,8 +53,13 @@ func newWorld(t *testing.T) *world {
 		Composer: w.composer, Disks: w.disks, Commits: commits, Records: w.records, Packer: w.packer,
 		Runner: newRunner(t, dir, func(c *RunnerConfig) { c.Free = func(string) (int64, error) { return 1 << 40, nil } }),
 		Config: ConfigDir{Dir: config, Overrides: filepath.Join(dir, "overrides")},
-		Arch:   arch, StateDir: filepath.Join(dir, "state"),
+		Arch:   arch, StateDir: filepath.Join(dir, "state"), Version: "1",
 	}
+	t.Cleanup(func() {
+		if err := w.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
 }
 
@@ -205,6 +210,8 @@ type fakeDisks struct {
 	images        []string // image.json of each Write
 	tables        []string // platforms.json of each Write and View
 	making        func(base string)
+	reading       func() // called before each read of a view
+	reads         int    // bytes read of views
 	salt          string // makes the disks of a commit differ
 }
 
@@ -238,7 +245,7 @@ func (d *fakeDisks) View(req ImageRequest) (View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fakeView{bytes.NewReader(append([]byte(req.Kind+" "), b...))}, nil
+	return fakeView{bytes.NewReader(append([]byte(req.Kind+" "), b...)), d}, nil
 }
 
 func (d *fakeDisks) Disk(req ImageRequest) (View, error) {
@@ -246,14 +253,32 @@ func (d *fakeDisks) Disk(req ImageRequest) (View, error) {
 	return d.View(req)
 }
 
-// fakeView is a view that has its bytes.
-type fakeView struct{ *bytes.Reader }
+// fakeView is a view that has its bytes, of which those after the first 4096 are a hole.
+type fakeView struct {
+	*bytes.Reader
+	of *fakeDisks
+}
 
 func (fakeView) Close() error  { return nil }
 func (fakeView) Blocks() int64 { return 8 }
 
 func (v fakeView) Data(off int64) (Extent, bool) {
-	return Extent{off, v.Size() - off}, off < v.Size()
+	end := min(v.Size(), 4096)
+	return Extent{off, end - off}, off < end
+}
+
+func (v fakeView) ReadAt(p []byte, off int64) (int, error) {
+	v.of.mu.Lock()
+	reading := v.of.reading
+	v.of.mu.Unlock()
+	if reading != nil {
+		reading()
+	}
+	n, err := v.Reader.ReadAt(p, off)
+	v.of.mu.Lock()
+	defer v.of.mu.Unlock()
+	v.of.reads += n
+	return n, err
 }
 
 func (d *fakeDisks) Write(_ context.Context, req DiskRequest, _ *Task) (BaseDisk, error) {

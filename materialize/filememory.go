@@ -120,6 +120,13 @@ func (m *FileMemory) load(path string, v any) bool {
 // old file or the new one. There is no fsync: what is written with it is worth
 // less than the wait, and a torn file is dropped by its reader.
 func writeJSON(path string, v any) error {
+	return replaceJSON(path, v, func(*os.File) error { return nil })
+}
+
+// keepJSON is a writeJSON whose content is on the disk before it gets its name.
+func keepJSON(path string, v any) error { return replaceJSON(path, v, (*os.File).Sync) }
+
+func replaceJSON(path string, v any, sync func(*os.File) error) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
@@ -129,7 +136,7 @@ func writeJSON(path string, v any) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	_, err = tmp.Write(append(data, '\n'))
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err == nil {
+	if err = errors.Join(err, tmp.Chmod(0o644), sync(tmp), tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// sumBuffer is what is read at once to hash it, in bytes.
+const sumBuffer = 1 << 20
+
 // hashFile gives a file's sha256 and size. Holes are hashed as zeros without
 // being read.
 func hashFile(ctx context.Context, path string) (string, int64, error) {
@@ -25,16 +28,16 @@ func hashFile(ctx context.Context, path string) (string, int64, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	h := sha256.New()
+	h, buf, zeros := sha256.New(), make([]byte, sumBuffer), make([]byte, sumBuffer)
 	for off := int64(0); off < st.Size(); {
 		data, hole, err := nextData(f, off, st.Size())
 		if err != nil {
 			return "", 0, err
 		}
-		if err := copyZeros(ctx, h, data-off); err != nil {
+		if err := copyZeros(ctx, h, data-off, zeros); err != nil {
 			return "", 0, err
 		}
-		if err := copySection(ctx, h, f, data, hole-data); err != nil {
+		if err := copySection(ctx, h, f, data, hole-data, buf); err != nil {
 			return "", 0, err
 		}
 		off = hole
@@ -55,8 +58,8 @@ func nextData(f *os.File, off, size int64) (data, hole int64, err error) {
 	return data, hole, err
 }
 
-func copyZeros(ctx context.Context, w io.Writer, n int64) error {
-	zeros := make([]byte, min(n, 1<<20))
+// copyZeros writes n zeros, of which zeros has some.
+func copyZeros(ctx context.Context, w io.Writer, n int64, zeros []byte) error {
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -70,13 +73,13 @@ func copyZeros(ctx context.Context, w io.Writer, n int64) error {
 	return nil
 }
 
-func copySection(ctx context.Context, w io.Writer, f *os.File, off, n int64) error {
-	buf := make([]byte, 1<<20)
+// copySection writes n bytes of r, which must have them, by way of buf.
+func copySection(ctx context.Context, w io.Writer, r io.ReaderAt, off, n int64, buf []byte) error {
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		c, err := f.ReadAt(buf[:min(n, int64(len(buf)))], off)
+		c, err := r.ReadAt(buf[:min(n, int64(len(buf)))], off)
 		if c == 0 && err != nil {
 			return err
 		}

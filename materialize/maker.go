@@ -14,7 +14,8 @@ import (
 
 // A Maker makes targets. It joins a compose engine, a disk writer, the build
 // directory's records and the runner that does each piece of work once. All
-// fields are set before first use; methods are safe for concurrent use.
+// fields are set before first use; methods are safe for concurrent use. Close it
+// at the end.
 type Maker struct {
 	Composer Composer
 	Disks    DiskWriter
@@ -31,12 +32,16 @@ type Maker struct {
 	// Linger is how long a job goes on after the last who asked for it left;
 	// negative means for ever.
 	Linger time.Duration
+	// Version is the program's. Another one may compute views otherwise: what it found
+	// out of their bytes is not believed.
+	Version string
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
 
 	inputs inputsMemo
 	images sync.Map // commit -> its imageConfig, which never changes
-	stats  sync.Map // hash of base disk and kind -> ViewStat, which never changes
+	stats  sync.Map // hash of base disk and kind -> ViewStat without sha256, which never changes
+	sums   sumQueue // of views that were opened
 }
 
 // Make makes the target's bytes exist in the build directory and says where.

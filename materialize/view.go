@@ -41,7 +41,8 @@ func (m *Maker) isView(b Build, kind string) bool {
 	return !recorded && slices.Contains(m.Disks.Views(), kind)
 }
 
-// openView gives the view over the build's base disk, which it holds.
+// openView gives the view over the build's base disk, which it holds. The first open
+// has the view's sha256 computed in the background.
 func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
 	if err := m.makeable(t); err != nil {
 		return nil, err
@@ -53,6 +54,9 @@ func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
 	req := m.diskRequest(b, t.Kind, image)
 	for {
 		v, err := m.viewOf(b, req, t.Kind)
+		if err == nil {
+			m.startSum(ctx, b, req, t.Kind, v.Size())
+		}
 		if !isAbsent(err) {
 			return v, err
 		}
@@ -119,12 +123,13 @@ func (m *Maker) viewKey(req DiskRequest) string { return hashKey("view", m.baseK
 
 // A ViewStat is what stat tells of a view.
 type ViewStat struct {
-	Size   int64 // bytes
-	Blocks int64 // units of 512 bytes
+	Size   int64  // bytes
+	Blocks int64  // units of 512 bytes
+	SHA256 string // hex; "" until it is known, which takes an open and a while
 }
 
-// StatView looks at a view whose base disk is cached. It reads the disk's outline at
-// most.
+// StatView looks at a view whose base disk is cached. It reads the disk's outline and
+// the record of the view's sha256 at most.
 func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, bool) {
 	if !m.isView(b, kind) {
 		return ViewStat{}, false
@@ -134,16 +139,29 @@ func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, b
 		return ViewStat{}, false
 	}
 	req := m.diskRequest(b, kind, image)
-	key := hashKey(m.baseKey(req), kind)
-	if st, ok := m.stats.Load(key); ok {
-		return st.(ViewStat), true //nolint:errcheck // nothing else is stored
-	}
-	v, err := m.viewOf(b, req, kind)
+	st, err := m.outline(b, req, kind)
 	if err != nil {
 		return ViewStat{}, false
 	}
-	defer func() { _ = v.Close() }() // read only
-	st := ViewStat{v.Size(), v.Blocks()}
-	m.stats.Store(key, st)
+	if s := m.readSum(m.baseKey(req), kind); s.Size == st.Size {
+		st.SHA256 = s.SHA256
+	}
 	return st, true
+}
+
+// outline gives size and blocks, which it remembers. That another process finds out
+// the sha256 is noticed, so it isn't remembered.
+func (m *Maker) outline(b Build, req DiskRequest, kind string) (ViewStat, error) {
+	key := hashKey(m.baseKey(req), kind)
+	if st, ok := m.stats.Load(key); ok {
+		return st.(ViewStat), nil //nolint:errcheck // nothing else is stored
+	}
+	v, err := m.viewOf(b, req, kind)
+	if err != nil {
+		return ViewStat{}, err
+	}
+	defer func() { _ = v.Close() }() // read only
+	st := ViewStat{Size: v.Size(), Blocks: v.Blocks()}
+	m.stats.Store(key, st)
+	return st, nil
 }

@@ -19,7 +19,7 @@ type Entry struct {
 	ModTime time.Time // the build's time for artifacts
 	State   materialize.State
 	Reason  string // one line for a person, where the state needs one
-	SHA256  string // hex, "" if not recorded
+	SHA256  string // hex; "" if it is not recorded, or not known yet of a view
 	Source  string // where the bytes come from: "workdir", "job:ID"; "" if that is not known
 	// Inputs is the hash of what the bytes would be made from. Two entries of
 	// next/ with different Inputs are different files.

@@ -36,7 +36,7 @@ type Config struct {
 	Memory    int           // MiB of a virtual machine; 0 = default
 	Linger    time.Duration // how long a job goes on after its last waiter left
 	Lock      time.Duration // how long to wait for a lock of cosa's; 0 = default
-	Version   string        // of the program, for status
+	Version   string        // of the program
 	Logger    *slog.Logger  // nil = discard
 }
 
@@ -173,7 +173,7 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 		Commits:  commits,
 		Disks:    disks, Live: disks,
 		Records: w.records, Packer: packer{}, Runner: w.runner, Config: config,
-		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger,
+		Arch: w.cfg.Arch, StateDir: w.StateDir(), Linger: w.cfg.Linger, Version: w.cfg.Version,
 	}
 }
 
@@ -211,5 +211,5 @@ func (w *Workdir) look() {
 // Close ends every job of this process and waits for them.
 func (w *Workdir) Close(ctx context.Context) error {
 	w.cancel()
-	return errors.Join(w.runner.Close(ctx), w.records.store.Close())
+	return errors.Join(w.maker.Close(ctx), w.runner.Close(ctx), w.records.store.Close())
 }
