@@ -50,7 +50,7 @@ endef
 
 test: deps-test build $(LINT) ## everything, with the race detector
 	COSAFS_TEST_REQUIRE=$(REQUIRE) $(GO) test -race -timeout 60m -p 2 ./test ./... # the longest first
-	$(GO) test -run 'TestTenThousandBuilds|TestKill$$' ./index/catalog
+	$(GO) test -run 'TestTenThousandBuilds|TestKill$$|TestHeapOfManyBuilds' ./index/catalog ./cmd/internal/stream
 
 test-short: ## what needs no root and no virtual machine
 	$(GO) test -short ./...

@@ -37,7 +37,8 @@ func appliances(b *testing.B, dir string) {
 	}
 	p := newPeer(b, filepath.Join(dir, "peer"))
 	p.script("appliance.sh")
-	p.image(filepath.Join(dir, "peer"))
+	image, _ := p.image(filepath.Join(dir, "peer"))
+	p.boots(image)
 	p.remove()
 	c := newCosafs(b)
 	c.image(filepath.Join(dir, "cosafs"))

@@ -59,17 +59,14 @@ func (b *bench) isQcow2(image string) {
 	}
 }
 
-// What the peer makes is as good as what cosafs makes: it boots.
-func TestPeerBoots(t *testing.T) {
-	needAll(t)
-	needTools(t, "ovmf")
-	p := newPeer(t, "")
-	defer p.remove()
-	image, _ := p.image("")
+// boots checks that what the peer makes is as good as what cosafs makes.
+func (p peer) boots(image string) {
+	p.Helper()
+	needTools(p, "ovmf")
 	for _, uefi := range []bool{false, true} {
-		console, err := tinyos.Boot(t.Context(), tinyos.BootConfig{Disk: image, Format: "qcow2", UEFI: uefi})
+		console, err := tinyos.Boot(p.Context(), tinyos.BootConfig{Disk: image, Format: "qcow2", UEFI: uefi})
 		if err != nil {
-			t.Errorf("UEFI %v: %v\n%s", uefi, err, console)
+			p.Fatalf("the peer's image, UEFI %v: %v\n%s", uefi, err, console)
 		}
 	}
 }

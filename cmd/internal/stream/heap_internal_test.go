@@ -89,6 +89,9 @@ func heap() uint64 {
 
 // The tree of ten thousand builds for four architectures costs a few MB.
 func TestHeapOfManyBuilds(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector makes it ten times slower: make test runs it without")
+	}
 	if testing.Short() {
 		t.Skip("40,000 records take a while")
 	}
