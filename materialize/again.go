@@ -6,13 +6,18 @@ import (
 	"slices"
 )
 
-// Again says whether the file of a recorded artifact is gone and can be made again
+// Again says whether the file of a recorded artifact is gone and can be had again
 // as it was: the disk that it was made of is in the cache still, and an image is a
-// function of its disk. A disk written anew would be another one, as its file
-// systems draw lots. It looks at files only where the record alone doesn't decide.
+// function of its disk; or it is the commit, of whose objects it is computed. A disk
+// written anew would be another one, as its file systems draw lots. It looks at files
+// only where the record alone doesn't decide.
 func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
-	if a.Local || a.Damage != "" || a.SHA256 == "" || a.File != m.Records.FileName(a.Kind, b.Name, b.ID, b.Arch) {
+	if !m.lost(b, a) {
 		return false
+	}
+	if a.Kind == KindOSTree {
+		size, err := m.Commits.ExportSize(ctx, b.Commit, exportRefs(b))
+		return err == nil && size == a.Size
 	}
 	if !slices.Contains(m.Disks.Kinds(), a.Kind) || !m.Commits.Has(ctx, b.Commit) {
 		return false
@@ -23,6 +28,12 @@ func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
 	}
 	_, err = readBase(m.baseDir(m.baseKey(m.diskRequest(b, a.Kind, image))))
 	return err == nil
+}
+
+// lost says whether the file of a recorded artifact is gone, and had the form that it
+// would have if it were made now.
+func (m *Maker) lost(b Build, a Artifact) bool {
+	return !a.Local && a.Damage == "" && a.SHA256 != "" && a.File == m.Records.FileName(a.Kind, b.Name, b.ID, b.Arch)
 }
 
 // checkAgain refuses what was made in the place of a recorded artifact and is not

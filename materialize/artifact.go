@@ -101,11 +101,16 @@ func (m *Maker) runArtifact(ctx context.Context, b Build, t Target, task *Task) 
 
 // runExport records the commit as the build's ostree artifact.
 func (m *Maker) runExport(ctx context.Context, b Build, task *Task) (Result, error) {
-	if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
-		return Result{}, err
+	if _, err := m.Commits.ExportSize(ctx, b.Commit, exportRefs(b)); err != nil {
+		if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
+			return Result{}, err
+		}
 	}
 	out := filepath.Join(task.Scratch, m.Records.FileName(KindOSTree, b.Name, b.ID, b.Arch))
-	a, err := m.exportCommit(ctx, b.ID, b.Ref, b.Commit, out, task.Part(0.2, 0.95))
+	a, err := m.exportCommit(ctx, b, out, task.Part(0.2, 0.95))
+	if err == nil {
+		err = checkAgain(b, Target{Build: b.ID, Arch: b.Arch, Kind: KindOSTree}, a.SHA256)
+	}
 	if err != nil {
 		return Result{}, err
 	}

@@ -111,6 +111,13 @@ type CommitStore interface {
 	// Export writes *-ostree.<arch>.tar: an archive-mode repository with the
 	// commit under each of refs, members in a fixed order, no timestamps.
 	Export(ctx context.Context, commit string, refs []string, out string, t *Task) error
+	// ExportView gives the file that Export would write, without writing it, of a
+	// commit that was exported and is there in that form still. What isn't there is
+	// fs.ErrNotExist. Damage is found by whoever reads it, and compares.
+	ExportView(ctx context.Context, commit string, refs []string) (View, error)
+	// ExportSize is its size in bytes, under the same conditions. Asked again it costs
+	// next to nothing.
+	ExportSize(ctx context.Context, commit string, refs []string) (int64, error)
 	// Repo is the bare-user repository's path.
 	Repo() string
 	// Cat reads a file of a commit. fs.ErrNotExist if the commit has none there.

@@ -319,6 +319,8 @@ type fakeCommits struct {
 	refs    map[string]string
 	imports int
 	prunes  int
+	archive map[string]string // what was exported, by commit and refs
+	views   fakeDisks         // counts what is read of it
 }
 
 func (s *fakeCommits) put(commit string, files map[string]string) {
@@ -346,7 +348,32 @@ func (s *fakeCommits) Import(_ context.Context, artifact, commit string, _ *Task
 }
 
 func (s *fakeCommits) Export(_ context.Context, commit string, refs []string, out string, _ *Task) error {
-	return os.WriteFile(out, []byte(commit+" "+strings.Join(refs, " ")), 0o644)
+	content := commit + " " + strings.Join(refs, " ")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.archive == nil {
+		s.archive = map[string]string{}
+	}
+	s.archive[content] = content
+	return os.WriteFile(out, []byte(content), 0o644)
+}
+
+// ExportView has what was exported until archive is cleared.
+func (s *fakeCommits) ExportView(_ context.Context, commit string, refs []string) (View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.archive[commit+" "+strings.Join(refs, " ")]; ok {
+		return fakeView{bytes.NewReader([]byte(b)), &s.views}, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (s *fakeCommits) ExportSize(ctx context.Context, commit string, refs []string) (int64, error) {
+	v, err := s.ExportView(ctx, commit, refs)
+	if err != nil {
+		return 0, err
+	}
+	return v.Size(), nil
 }
 
 func (s *fakeCommits) Repo() string { return filepath.Join(s.dir, "repo") }

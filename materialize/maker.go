@@ -42,6 +42,7 @@ type Maker struct {
 	images sync.Map // commit -> its imageConfig, which never changes
 	stats  sync.Map // hash of base disk and kind -> ViewStat without sha256, which never changes
 	sums   sumQueue // of views that were opened
+	checks sync.Map // hash of a recorded commit's artifact -> *commitCheck
 }
 
 // Make makes the target's bytes exist in the build directory and says where.

@@ -197,6 +197,9 @@ func (f Facts) planArtifact() Plan {
 	if a, ok := f.recorded(); ok && !f.Again {
 		return f.planStored(p, a)
 	}
+	if f.Again && f.Target.Kind == KindOSTree {
+		return f.planCommitView(p)
+	}
 	if f.Makeable != nil {
 		p.State, p.Reason = StateUnknown, f.Makeable.Error()
 		if errors.Is(f.Makeable, ErrNotMakeable) {
@@ -220,6 +223,13 @@ func (f Facts) planArtifact() Plan {
 	default:
 		p.State, p.Reason = StateBuildable, "it exists nowhere; opening it makes it"
 	}
+	return p
+}
+
+// planCommitView is the plan for a recorded commit whose file is gone.
+func (f Facts) planCommitView(p Plan) Plan {
+	p.State, p.Reason = StateView, "its file is gone; it is computed from the repository's objects as it is read, and must come out as recorded"
+	p.Steps = []Step{{Do: KindOSTree, What: "view of the commit's objects", Why: "meta.json has it, but its file is gone", Done: true}}
 	return p
 }
 

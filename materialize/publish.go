@@ -18,7 +18,8 @@ func (b *building) publish(ctx context.Context, n NewBuild) error {
 	}
 	b.task.Phase("export commit", 0.85)
 	out := filepath.Join(n.Staging, b.Records.FileName(KindOSTree, n.Name, n.ID, n.Arch))
-	tar, err := b.exportCommit(ctx, n.ID, n.Commit.Ref, n.Commit.Checksum, out, b.task.Part(0.85, 0.97))
+	made := Build{ID: n.ID, Ref: n.Commit.Ref, Commit: n.Commit.Checksum}
+	tar, err := b.exportCommit(ctx, made, out, b.task.Part(0.85, 0.97))
 	if err != nil {
 		return err
 	}
@@ -72,13 +73,17 @@ func (b *building) reuse(ctx context.Context) error {
 	return nil
 }
 
-// exportCommit writes the ostree artifact of a build.
-func (m *Maker) exportCommit(ctx context.Context, id, ref, commit, out string, task *Task) (Artifact, error) {
-	refs := []string{id}
-	if ref != "" {
-		refs = append(refs, ref)
+// exportRefs are the names of a build's commit in its ostree artifact.
+func exportRefs(b Build) []string {
+	if b.Ref == "" {
+		return []string{b.ID}
 	}
-	if err := m.Commits.Export(ctx, commit, refs, out, task); err != nil {
+	return []string{b.ID, b.Ref}
+}
+
+// exportCommit writes the ostree artifact of a build.
+func (m *Maker) exportCommit(ctx context.Context, b Build, out string, task *Task) (Artifact, error) {
+	if err := m.Commits.Export(ctx, b.Commit, exportRefs(b), out, task); err != nil {
 		return Artifact{}, err
 	}
 	if err := os.Chmod(out, 0o444); err != nil {

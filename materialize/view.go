@@ -6,9 +6,9 @@ import (
 )
 
 // Open makes the target's bytes readable. Those of a view are computed from its
-// base disk, which is written if need be; nothing is stored or recorded, and the
-// caller closes the view. Any other target is made as by [Maker.Make], and the view
-// is nil.
+// base disk, which is written if need be, those of a recorded commit whose file is gone
+// from the repository; nothing is stored or recorded, and the caller closes the view.
+// Any other target is made as by [Maker.Make], and the view is nil.
 func (m *Maker) Open(ctx context.Context, t Target) (Result, View, error) {
 	t, made, err := m.inBuild(ctx, t)
 	if err != nil {
@@ -23,6 +23,10 @@ func (m *Maker) open(ctx context.Context, t Target) (Result, View, error) {
 	b, err := m.Records.Build(ctx, t.Build, t.Arch)
 	if err != nil {
 		return Result{}, nil, err
+	}
+	if a, ok := b.Artifacts[KindOSTree]; ok && t.Kind == KindOSTree && m.Again(ctx, b, a) {
+		v, err := m.openCommit(ctx, b, t)
+		return Result{Build: b.ID, Size: a.Size}, v, err
 	}
 	if !m.isView(b, t.Kind) {
 		r, err := m.makeTarget(ctx, t)

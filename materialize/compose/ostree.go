@@ -11,12 +11,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"cosafs/materialize"
 )
 
 // commitID is an OSTree checksum: sha256 in hex.
 var commitID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// zlibLevel is cosa's: the default, 6, takes twice the time for 3 % less.
+const zlibLevel = "2"
 
 // OSTree keeps commits in the bare-user repository cfg.BareRepo, which is made
 // when it is first needed. The archive-mode repository cfg.Repo, cosa's
@@ -26,10 +30,13 @@ var commitID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // Both keep ostree's fsync on: an object that a power failure cut short would
 // pass for a good one ever after, and a commit of a whole OS is synced once,
 // which costs a tenth of a second.
-type OSTree struct{ cfg Config }
+type OSTree struct {
+	cfg     Config
+	exports sync.Map // commit and refs -> exported
+}
 
 // NewOSTree gives the store of a configuration. It touches nothing.
-func NewOSTree(cfg Config) *OSTree { return &OSTree{cfg.WithDefaults()} }
+func NewOSTree(cfg Config) *OSTree { return &OSTree{cfg: cfg.WithDefaults()} }
 
 var _ materialize.CommitStore = (*OSTree)(nil)
 
@@ -38,15 +45,8 @@ func (o *OSTree) Repo() string { return o.cfg.BareRepo }
 
 // Has says whether the whole commit is there. It starts no process.
 func (o *OSTree) Has(_ context.Context, commit string) bool {
-	if !commitID.MatchString(commit) {
-		return false
-	}
-	if _, err := os.Stat(commitPath(o.cfg.BareRepo, commit)); err != nil {
-		return false
-	}
-	// ostree marks commits of which it has only parts.
-	_, err := os.Stat(filepath.Join(o.cfg.BareRepo, "state", commit+".commitpartial"))
-	return errors.Is(err, fs.ErrNotExist)
+	ok, err := hasCommit(o.cfg.BareRepo, commit)
+	return ok && err == nil
 }
 
 // Pull brings a commit in from another repository on this machine, of any mode.
@@ -73,8 +73,12 @@ func (o *OSTree) pull(ctx context.Context, t *materialize.Task, from, to, commit
 
 // Cat reads a file of a commit. fs.ErrNotExist if the commit has none there.
 func (o *OSTree) Cat(ctx context.Context, commit, path string) ([]byte, error) {
-	if !o.Has(ctx, commit) {
-		return nil, fmt.Errorf("read %s of commit %s: commit: %w", path, commit, fs.ErrNotExist)
+	has, err := hasCommit(o.cfg.BareRepo, commit)
+	if err == nil && !has {
+		err = fmt.Errorf("commit: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s of commit %s: %w", path, commit, err)
 	}
 	out, err := o.run(ctx, "cat", "--repo="+o.cfg.BareRepo, commit, path)
 	if err != nil && strings.Contains(err.Error(), "No such file or directory") {
@@ -135,8 +139,7 @@ func (o *OSTree) ensure(ctx context.Context, repo, mode string) error {
 	if mode != "archive" {
 		return nil
 	}
-	// cosa's level: the default, 6, takes twice the time for 3 % less.
-	_, err := o.run(ctx, "config", "--repo="+repo, "set", "archive.zlib-level", "2")
+	_, err := o.run(ctx, "config", "--repo="+repo, "set", "archive.zlib-level", zlibLevel)
 	return err
 }
 

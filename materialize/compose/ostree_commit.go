@@ -28,6 +28,8 @@ type CommitObject struct {
 	Parent          string // "" if none
 	Timestamp       time.Time
 	ContentChecksum string // of the tree alone: equal for equal contents
+
+	root subdir
 }
 
 // commitPath is where a repository keeps a commit object, in every mode.
@@ -72,10 +74,11 @@ func ParseCommit(raw []byte) (*CommitObject, error) {
 	timestamp, okTime := fields[5].(uint64)
 	tree, okTree := fields[6].([]byte)
 	meta, okDirmeta := fields[7].([]byte)
-	if !okMeta || !okParent || !okTime || !okTree || !okDirmeta {
+	if !okMeta || !okParent || !okTime || !okTree || !okDirmeta || len(tree) != sha256.Size || len(meta) != sha256.Size {
 		return nil, errVariant
 	}
 	c.Metadata, c.Parent = metadata, hex.EncodeToString(parent)
+	c.root = subdir{hex.EncodeToString(tree), hex.EncodeToString(meta)}
 	// Integers of commit objects are big-endian whatever the machine.
 	c.Timestamp = time.Unix(int64(swap(timestamp)), 0).UTC()
 	sum := sha256.Sum256(slices.Concat(tree, meta)) // ostree_commit_get_content_checksum

@@ -10,79 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"cosafs/materialize"
 )
-
-// Export writes *-ostree.<arch>.tar: an archive-mode repository that holds
-// nothing but the commit, under each of the refs. Members come in the order of
-// their names, owned by root, without times, so that the same commit gives the
-// same bytes. out must not exist.
-func (o *OSTree) Export(ctx context.Context, commit string, refs []string, out string, t *materialize.Task) error {
-	if err := o.ensure(ctx, o.cfg.Repo, "archive"); err != nil {
-		return err
-	}
-	t.Phase("compress commit", 0)
-	if err := o.pull(ctx, t, o.cfg.BareRepo, o.cfg.Repo, commit); err != nil {
-		return err
-	}
-	repo := filepath.Join(t.Scratch, "export-repo")
-	defer func() { _ = os.RemoveAll(repo) }() // scratch is deleted anyway
-	if err := o.ensure(ctx, repo, "archive"); err != nil {
-		return err
-	}
-	// Hard links; nobody needs this repository after a power failure.
-	if err := o.pull(ctx, t, o.cfg.Repo, repo, commit, "--disable-fsync"); err != nil {
-		return err
-	}
-	for _, ref := range refs {
-		for _, r := range []string{repo, o.cfg.Repo} { // cosa goes on from its own repository
-			if _, err := o.run(ctx, "refs", "--repo="+r, "--force", "--create="+ref, commit); err != nil {
-				return err
-			}
-		}
-	}
-	t.Phase("write ostree artifact", 0.7)
-	return writeRepoTar(ctx, repo, out)
-}
-
-// writeRepoTar packs a repository; locks and half-finished downloads stay out.
-func writeRepoTar(ctx context.Context, repo, out string) (err error) {
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("export commit: %w", err)
-	}
-	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
-			_ = os.Remove(out) // half a file must not pass for one
-		}
-	}()
-	w := tar.NewWriter(f)
-	err = filepath.WalkDir(repo, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		rel, err := filepath.Rel(repo, name)
-		if err != nil {
-			return err
-		}
-		if rel == ".lock" || (!d.IsDir() && strings.HasPrefix(rel, "tmp/")) {
-			return nil
-		}
-		if d.IsDir() && strings.HasPrefix(rel, "tmp/") {
-			return fs.SkipDir
-		}
-		return addToTar(w, name, "./"+rel, d)
-	})
-	if err := errors.Join(err, w.Close()); err != nil {
-		return tarFailure("export commit", err)
-	}
-	return nil
-}
 
 // tarFailure gives a full disk its class.
 func tarFailure(op string, err error) error {
@@ -90,32 +20,6 @@ func tarFailure(op string, err error) error {
 		return materialize.Fail(materialize.ClassSpace, op, "free some space and try again", err)
 	}
 	return fmt.Errorf("%s: %w", op, err)
-}
-
-func addToTar(w *tar.Writer, name, member string, d fs.DirEntry) error {
-	h := &tar.Header{Name: member, Typeflag: tar.TypeReg, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
-	if d.IsDir() {
-		h.Typeflag, h.Mode, h.Name = tar.TypeDir, 0o755, strings.TrimSuffix(member, "/.")+"/"
-		return w.WriteHeader(h)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // was only read
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	h.Size = info.Size()
-	if h.Size >= 8<<30 { // what an octal field of ustar can't hold
-		h.Format = tar.FormatPAX
-	}
-	if err := w.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err = io.Copy(w, f)
-	return err
 }
 
 // Import brings a commit in from an ostree artifact. Artifacts that are OCI
