@@ -40,7 +40,7 @@ type Maker struct {
 
 	inputs inputsMemo
 	images sync.Map // commit -> its imageConfig, which never changes
-	stats  sync.Map // hash of base disk and kind -> ViewStat without sha256, which never changes
+	stats  sync.Map // hash of base disk and kind -> ViewStat, what never changes of it
 	sums   sumQueue // of views that were opened
 	checks sync.Map // hash of a recorded commit's artifact -> *commitCheck
 }

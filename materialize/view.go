@@ -2,7 +2,9 @@ package materialize
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
+	"strconv"
 )
 
 // Open makes the target's bytes readable. Those of a view are computed from its
@@ -130,6 +132,8 @@ type ViewStat struct {
 	Size   int64  // bytes
 	Blocks int64  // units of 512 bytes
 	SHA256 string // hex; "" until it is known, which takes an open and a while
+	// Stamp is another one when the disk was written anew, with other bytes perhaps.
+	Stamp string
 }
 
 // StatView looks at a view whose base disk is cached. It reads the disk's outline and
@@ -147,14 +151,15 @@ func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, b
 	if err != nil {
 		return ViewStat{}, false
 	}
-	if s := m.readSum(m.baseKey(req), kind); s.Size == st.Size {
+	base := m.baseKey(req)
+	if s := m.readSum(base, kind); s.Size == st.Size {
 		st.SHA256 = s.SHA256
 	}
+	st.Stamp = strconv.FormatInt(modTime(filepath.Join(m.baseDir(base), baseFile)).UnixNano(), 36)
 	return st, true
 }
 
-// outline gives size and blocks, which it remembers. That another process finds out
-// the sha256 is noticed, so it isn't remembered.
+// outline gives size and blocks, which it remembers, also for when the disk is gone.
 func (m *Maker) outline(b Build, req DiskRequest, kind string) (ViewStat, error) {
 	key := hashKey(m.baseKey(req), kind)
 	if st, ok := m.stats.Load(key); ok {

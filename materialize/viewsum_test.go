@@ -98,6 +98,14 @@ func TestViewSumGoesWithItsDisk(t *testing.T) {
 		w.build(t, BuildOptions{})
 		w.glance(t, "1.0")
 		was := w.sumOf(t, "1.0")
+		stamp := func() string {
+			st, _ := w.StatView(t.Context(), w.records.builds["1.0"], "azure")
+			return st.Stamp
+		}
+		former := stamp()
+		if again := stamp(); again != former {
+			t.Errorf("stamps %s and %s of one disk", former, again)
+		}
 		if err := os.RemoveAll(filepath.Dir(w.record(t))); err != nil {
 			t.Fatal(err)
 		}
@@ -108,6 +116,9 @@ func TestViewSumGoesWithItsDisk(t *testing.T) {
 		_, content := w.look(t, "1.0", "azure")
 		if got := w.sumOf(t, "1.0"); got != sum(content) || got == was {
 			t.Errorf("sha256 %q, want %s; of the former disk it was %s", got, sum(content), was)
+		}
+		if now := stamp(); now == former {
+			t.Errorf("stamp %s, as the former disk", now)
 		}
 	})
 }

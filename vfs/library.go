@@ -24,6 +24,10 @@ type Entry struct {
 	// Inputs is the hash of what the bytes would be made from. Two entries of
 	// next/ with different Inputs are different files.
 	Inputs string
+	// Stamp tells a view from what was computed under its name before, when its disk
+	// had other bytes; "" for other files. It isn't known before there is a disk, and
+	// so it doesn't make another file, as Version does.
+	Stamp string
 	// Version tells an artifact from the one whose place it took; "" for the one that
 	// was seen first. Two entries with different Versions are different files.
 	Version string

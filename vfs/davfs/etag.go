@@ -13,7 +13,8 @@ import (
 // entityTag gives the strong tag of a file's bytes, "" for bytes that are not
 // known yet or are new each time. Where meta.json has the sha256 it is that; else
 // the inode's identity, which changes with the file (see [vfs.Attr]). That of a view
-// stays when its sha256 gets known: a download that is under way goes on in ranges.
+// stays when its sha256 gets known, so that a download goes on in ranges, and doesn't
+// when its disk was written anew, as ranges of the two would be a mixture.
 func entityTag(a vfs.Attr, e vfs.Entry, known bool) string {
 	switch {
 	case a.Generated || a.Size < 0:
@@ -23,7 +24,11 @@ func entityTag(a vfs.Attr, e vfs.Entry, known bool) string {
 	case known && unmade(e.State):
 		return ""
 	}
-	return `"` + strconv.FormatUint(a.Ino, 36) + "-" + strconv.FormatUint(a.Gen, 36) + `"`
+	tag := strconv.FormatUint(a.Ino, 36) + "-" + strconv.FormatUint(a.Gen, 36)
+	if known && e.Stamp != "" {
+		tag += "-" + e.Stamp
+	}
+	return `"` + tag + `"`
 }
 
 // tellDigest says a file's sha256 where it is known: as RFC 9530 and RFC 3230 have

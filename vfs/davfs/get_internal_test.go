@@ -212,6 +212,36 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// A view's sha256 gets known while it is downloaded. That must not end the download;
+// another disk below it must.
+func TestTagOfAView(t *testing.T) {
+	const azure = archDir + "os-43.1-azure.x86_64.vhd"
+	w := newWorld(t, Config{})
+	it := vfstest.Item{Path: azure, Kind: "azure", Random: 1000, View: true, Stamp: "a"}
+	put := func() (tag, digest string) {
+		t.Helper()
+		if err := w.lib.Put(it); err != nil {
+			t.Fatal(err)
+		}
+		res, _ := w.answer(http.StatusOK, http.MethodHead, azure)
+		return res.Header.Get("Etag"), res.Header.Get("X-Checksum-Sha256")
+	}
+	tag, digest := put()
+	if tag == "" || digest != "" {
+		t.Errorf("at first: tag %s, sha256 %q", tag, digest)
+	}
+	it.SHA256 = strings.Repeat("0f", 32)
+	if now, digest := put(); now != tag || digest != it.SHA256 {
+		t.Errorf("with a known sha256: tag %s, was %s; sha256 %q", now, tag, digest)
+	}
+	w.answer(http.StatusPartialContent, http.MethodGet, azure, "If-Range", tag, "Range", "bytes=500-")
+	it.Stamp = "b"
+	if now, _ := put(); now == tag || now == "" {
+		t.Errorf("over another disk: tag %s", now)
+	}
+	w.answer(http.StatusOK, http.MethodGet, azure, "If-Range", tag, "Range", "bytes=500-")
+}
+
 func TestShortNameTellsTheFullOne(t *testing.T) {
 	w := newWorld(t, Config{})
 	res, body := w.answer(http.StatusOK, http.MethodGet, archDir+"qemu.qcow2")

@@ -36,6 +36,8 @@ type Item struct {
 	Local     bool   `json:"local,omitempty"`     // gives a LocalFile
 	Buildable bool   `json:"buildable,omitempty"` // not listed, size unknown until it is made
 	Missing   bool   `json:"missing,omitempty"`   // listed with its size, but gone until it is made again
+	View      bool   `json:"view,omitempty"`      // not listed, computed as it is read
+	Stamp     string `json:"stamp,omitempty"`     // of views
 	Short     string `json:"short,omitempty"`     // short name that resolves to it
 	Inputs    string `json:"inputs,omitempty"`    // of files of next/
 	SHA256    string `json:"sha256,omitempty"`

@@ -105,7 +105,7 @@ func (l *Library) publish() {
 	for _, it := range l.items {
 		build, arch, _ := it.split()
 		switch {
-		case build == materialize.Next || !it.made && !it.Missing:
+		case build == materialize.Next || it.View || !it.made && !it.Missing:
 		case build == "":
 			s.Top = append(s.Top, l.entry(it))
 		default:
@@ -151,7 +151,7 @@ func (l *Library) entry(it *item) vfs.Entry {
 	build, arch, name := it.split()
 	e := vfs.Entry{
 		Build: build, Arch: arch, Name: name, Kind: it.Kind, Size: -1, ModTime: epoch,
-		State: materialize.StateBuildable, SHA256: it.SHA256, Inputs: it.Inputs,
+		State: materialize.StateBuildable, SHA256: it.SHA256, Inputs: it.Inputs, Stamp: it.Stamp,
 	}
 	if it.made || it.Missing {
 		e.Size = int64(len(it.bytes))
@@ -159,6 +159,8 @@ func (l *Library) entry(it *item) vfs.Entry {
 	switch {
 	case it.failed:
 		e.State, e.Reason = materialize.StateFailed, it.Reason
+	case it.View:
+		e.State = materialize.StateView
 	case it.made:
 		e.State, e.Source = materialize.StateLocal, "workdir"
 	}

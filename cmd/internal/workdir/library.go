@@ -94,7 +94,7 @@ func (w *Workdir) describe(ctx context.Context, e *vfs.Entry, b materialize.Buil
 		e.Size, e.SHA256 = a.Size, a.SHA256
 	case format == "":
 		if st, ok := w.maker.StatView(ctx, b, kind); ok {
-			e.Size, e.Blocks, e.SHA256 = st.Size, st.Blocks, st.SHA256
+			e.Size, e.Blocks, e.SHA256, e.Stamp = st.Size, st.Blocks, st.SHA256, st.Stamp
 		}
 	case format == materialize.Plain && a.Inside != nil:
 		e.Size, e.SHA256 = a.Inside.Size, a.Inside.SHA256
