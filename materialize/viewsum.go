@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,20 +17,28 @@ import (
 // disk and goes with it: the same disk written anew may have other bytes.
 type viewSum struct {
 	Content
+	Kind    string `json:"kind"`
+	Build   string `json:"build"`
+	Arch    string `json:"arch"`
 	Version string `json:"version"` // of the program; see [Maker.Version]
 
 	path string // of the record
 }
 
+// sumSuffix follows the kind in the record's name.
+const sumSuffix = ".sum.json"
+
 func (m *Maker) sumPath(base, kind string) string {
-	return filepath.Join(m.baseDir(base), kind+".sum.json")
+	return filepath.Join(m.baseDir(base), kind+sumSuffix)
 }
 
-// readSum gives the record of a view of the cached base disk with that key. One that
-// can't be read, or that another version of the program made, is as good as none, which
-// is of size 0; it doesn't fit a view of another size.
-func (m *Maker) readSum(base, kind string) viewSum {
-	path := m.sumPath(base, kind)
+// readSum gives the record of a view of the cached base disk with that key, or none,
+// which is of size 0. It doesn't fit a view of another size.
+func (m *Maker) readSum(base, kind string) viewSum { return m.readSumFile(m.sumPath(base, kind)) }
+
+// readSumFile gives none for what can't be read, or what another version of the program
+// made.
+func (m *Maker) readSumFile(path string) viewSum {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return viewSum{}
@@ -74,7 +83,7 @@ func (m *Maker) sumView(ctx context.Context, b Build, req DiskRequest, kind stri
 	}
 	defer func() { _ = v.Close() }() // read only
 	path := m.sumPath(m.baseKey(req), kind)
-	lock, err := tryLock(strings.TrimSuffix(path, ".json") + ".lock")
+	lock, err := tryLock(strings.TrimSuffix(path, sumSuffix) + ".sum.lock")
 	switch {
 	case errors.Is(err, errLocked):
 		return nil
@@ -89,7 +98,7 @@ func (m *Maker) sumView(ctx context.Context, b Build, req DiskRequest, kind stri
 	if err != nil {
 		return err
 	}
-	return keepJSON(path, viewSum{Content: c, Version: m.Version})
+	return keepJSON(path, viewSum{Content: c, Kind: kind, Build: b.ID, Arch: b.Arch, Version: m.Version})
 }
 
 // hashView gives a view's sha256 and size. Holes are hashed as zeros without being read.
@@ -118,6 +127,30 @@ func checkSum(t Target, view viewSum, got Content) error {
 	}
 	return Fail(ClassConfig, "make "+t.String(), "the cached disk may be damaged: delete "+filepath.Dir(view.path)+" and try again",
 		fmt.Errorf("it came out with sha256 %s, but had %s when it was read as a view: %w", got.SHA256, view.SHA256, ErrCorrupt))
+}
+
+// SummedViews gives the views of a build whose sha256 is known, in the order of their
+// kinds. It reads records only: of a build that has none that is free.
+func (m *Maker) SummedViews(ctx context.Context, b Build) []Artifact {
+	records, err := filepath.Glob(filepath.Join(m.StateDir, "base", "*", "*"+sumSuffix))
+	if err != nil {
+		return nil // of a StateDir whose name is no pattern
+	}
+	var list []Artifact
+	for _, path := range records {
+		s := m.readSumFile(path)
+		if s.Build != b.ID || s.Arch != b.Arch {
+			continue
+		}
+		// The disk may be one that another configuration of this program wrote.
+		if st, ok := m.StatView(ctx, b, s.Kind); ok && st.SHA256 == s.SHA256 {
+			list = append(list, Artifact{
+				Kind: s.Kind, File: m.Records.FileName(s.Kind, b.Name, b.ID, b.Arch), Size: st.Size, SHA256: st.SHA256, State: StateView,
+			})
+		}
+	}
+	slices.SortFunc(list, func(a, b Artifact) int { return strings.Compare(a.Kind, b.Kind) })
+	return slices.Compact(list)
 }
 
 // Close ends what is done in the background and waits for it, or until ctx ends. Views

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	. "cosafs/materialize"
@@ -75,9 +76,16 @@ func TestViewSum(t *testing.T) {
 		if n := w.disks.count(&w.disks.reads); n > 4096 {
 			t.Errorf("%d bytes were read of 4096 that are no hole", n)
 		}
-		_, content := w.look(t, "1.0", "azure")
+		r, content := w.look(t, "1.0", "azure")
 		if want := sum(content); got != want {
 			t.Errorf("sha256 %q, want %s", got, want)
+		}
+		want := []Artifact{{Kind: "azure", File: "tiny-1.0-azure.x86_64.", Size: r.Size, SHA256: got, State: StateView}}
+		if diff := cmp.Diff(want, w.SummedViews(t.Context(), w.records.builds["1.0"])); diff != "" {
+			t.Errorf("views of the build: -want +got\n%s", diff)
+		}
+		if of := w.SummedViews(t.Context(), Build{ID: "1.1", Arch: arch}); of != nil {
+			t.Errorf("views of another build: %+v", of)
 		}
 		read := w.disks.count(&w.disks.reads)
 		next := w.restarted(t)

@@ -55,6 +55,9 @@ func (p *program) printBuild(b webui.BuildInfo) {
 	for _, a := range b.Artifacts {
 		line("Artifact", fmt.Sprintf("%-14s %10s  %s%s", a.Kind, size(a.Size), a.File, missing(a)))
 	}
+	for _, v := range b.Views {
+		line("View", fmt.Sprintf("%-14s %10s  %s  sha256 %s", v.Kind, size(v.Size), v.File, v.SHA256))
+	}
 	line("Buildable", strings.Join(b.Buildable, " "))
 }
 

@@ -68,6 +68,7 @@ type BuildInfo struct {
 	Config    string                 `json:"config,omitempty"` // branch (commit) (dirty), as cosa list prints it
 	Artifacts []materialize.Artifact `json:"artifacts,omitempty"`
 	Buildable []string               `json:"buildable,omitempty"` // kinds that opening would make
+	Views     []materialize.Artifact `json:"views,omitempty"`     // computed as they are read, and their sha256 is known
 	Problem   string                 `json:"problem,omitempty"`   // why it can't be shown: truncated meta.json, directory gone
 }
 

@@ -101,7 +101,11 @@ func (w *Workdir) Show(ctx context.Context, id, arch string) (webui.BuildInfo, e
 	if arch == "" {
 		arch = w.archFor(refs[i])
 	}
-	return w.info(ctx, refs[i], arch), nil
+	info := w.info(ctx, refs[i], arch)
+	if b, err := w.records.Build(ctx, id, arch); err == nil { // else info tells of it
+		info.Views = w.maker.SummedViews(ctx, b)
+	}
+	return info, nil
 }
 
 // resolveID turns "latest" and "" into the newest build's id.
