@@ -86,6 +86,20 @@ func FuzzParseStat(f *testing.F) {
 	})
 }
 
+func FuzzParseSum(f *testing.F) {
+	good := `{"SHA256":"` + strings.Repeat("0f", 32) + `","Size":1,"kind":"azure","build":"1.0","arch":"x86_64","version":"1"}`
+	if s, ok := parseSum([]byte(good)); !ok || s.Kind != "azure" {
+		f.Fatalf("parseSum(%s) = %+v, %t", good, s, ok)
+	}
+	f.Add([]byte(good))
+	f.Add([]byte(good[:len(good)/2]))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, ok := parseSum(data); ok && (len(s.SHA256) != 64 || s.Size <= 0) {
+			t.Errorf("parseSum(%q) = %+v", data, s)
+		}
+	})
+}
+
 func FuzzParseMounts(f *testing.F) {
 	f.Add(`36 22 0:30 / /a\040b rw`)
 	f.Add(`1 2 3 4 \04`)

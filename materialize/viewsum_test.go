@@ -168,13 +168,13 @@ func TestViewSumsOneAtATime(t *testing.T) {
 func TestCloseEndsViewSums(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		second := []string{w.build(t, BuildOptions{}).Build, w.build(t, BuildOptions{Force: true}).Build}
+		builds := []string{w.build(t, BuildOptions{}).Build, w.build(t, BuildOptions{Force: true}).Build}
 		gate, reads := make(chan struct{}), 0
 		w.disks.reading = func() {
 			reads++
 			<-gate
 		}
-		for _, id := range second {
+		for _, id := range builds {
 			w.glance(t, id)
 		}
 		synctest.Wait()
@@ -187,11 +187,11 @@ func TestCloseEndsViewSums(t *testing.T) {
 		if err := w.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if w.sumOf(t, second[0]) != "" || reads != 1 {
+		if w.sumOf(t, builds[0]) != "" || reads != 1 {
 			t.Errorf("%d reads, and a sum: it was not ended", reads)
 		}
-		w.glance(t, second[1])
-		if got := w.sumOf(t, second[1]); got != "" || reads != 1 {
+		w.glance(t, builds[1])
+		if got := w.sumOf(t, builds[1]); got != "" || reads != 1 {
 			t.Errorf("a sum was computed after the end: %q", got)
 		}
 		if left, err := filepath.Glob(filepath.Join(w.StateDir, "base", "*", "*sum*")); err != nil || len(left) != 0 {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,6 +60,25 @@ func TestViewsOfABuild(t *testing.T) {
 	commit := e.meta(id).Commit
 	e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "openstack.qcow2"), Format: "qcow2"}, commit, "openstack")
 	e.boots(tinyos.BootConfig{Disk: e.path(id, "x86_64", "azure.vhd"), Format: "vpc", UEFI: true}, commit, "azure")
+	e.sumIsTold(id, "openstack")
+}
+
+// sumIsTold checks that the sha256 of a view that was opened gets known, and is right.
+func (e *env) sumIsTold(id, kind string) {
+	e.Helper()
+	path := e.path(id, "x86_64", viewed[kind].file)
+	want, _, _ := strings.Cut(e.sh("sha256sum", path), " ")
+	told := make([]byte, len(want))
+	e.eventually("the sha256 of "+kind+" is told", time.Minute, func() bool {
+		n, err := unix.Getxattr(path, "user.cosafs.sha256", told)
+		return err == nil && n == len(want)
+	})
+	if string(told) != want {
+		e.Errorf("%s: sha256 %s, want %s", kind, told, want)
+	}
+	if shown := e.cosafs("show", "--json", id); !strings.Contains(shown, want) {
+		e.Errorf("show doesn't tell the sha256 %s of %s: %s", want, kind, shown)
+	}
 }
 
 // Opening a view where nothing is built yet makes the build and its disk, and
