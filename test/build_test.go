@@ -52,6 +52,46 @@ func TestBuildChangesForceAndPrune(t *testing.T) {
 	for _, id := range e.builds() {
 		e.intact(id)
 	}
+	e.commitsNeedNoFiles()
+}
+
+// commitsNeedNoFiles deletes the ostree tars, which the mount serves all the same, as
+// long as the repository has the objects.
+func (e *env) commitsNeedNoFiles() {
+	e.Helper()
+	e.mount()
+	jobs, used := e.jobFolders(), e.used()
+	var last string
+	for _, id := range e.builds() {
+		im := e.meta(id).Images["ostree"]
+		last = e.path(id, "x86_64", im.Path)
+		file := filepath.Join(e.work, "builds", id, "x86_64", im.Path)
+		used -= e.diskUse(file)
+		if err := os.Remove(file); err != nil {
+			e.Fatal(err)
+		}
+		if state := e.state(last); state != "view" {
+			e.Errorf("%s: state %q, want view", last, state)
+		}
+		if st, err := os.Stat(last); err != nil || st.Size() != im.Size {
+			e.Errorf("stat %s: %v; want %d bytes", last, err, im.Size)
+		}
+		if sum, _, _ := strings.Cut(e.sh("sha256sum", last), " "); sum != im.SHA256 {
+			e.Errorf("%s has sha256 %s; %s is recorded", last, sum, im.SHA256)
+		}
+	}
+	if n := e.jobFolders(); n != jobs {
+		e.Errorf("reading them took %d jobs", n-jobs)
+	}
+	if more := e.used() - used; more > 1<<20 {
+		e.Errorf("reading them took %d bytes of disk", more)
+	}
+	if err := os.RemoveAll(filepath.Join(e.work, "tmp", "repo")); err != nil {
+		e.Fatal(err)
+	}
+	if state := e.state(last); state != "gone" {
+		e.Errorf("without the repository its state is %q", state)
+	}
 }
 
 func TestTagKeepsABuild(t *testing.T) {

@@ -115,7 +115,7 @@ func TestViewFromNothing(t *testing.T) {
 // viewIsRight checks a view's state, size and bytes against a raw disk.
 func (e *env) viewIsRight(kind, path, format, want string) {
 	e.Helper()
-	if state := e.sh("getfattr", "--absolute-names", "--only-values", "-n", "user.cosafs.state", path); state != "view" {
+	if state := e.state(path); state != "view" {
 		e.Errorf("%s: state %q, want view", kind, state)
 	}
 	st, err := os.Stat(path)
@@ -141,6 +141,12 @@ func (e *env) viewIsRight(kind, path, format, want string) {
 		}
 		e.sh("e2fsck", "-fn", path+"?offset=135266304") // 129 MiB: the boot partition
 	}
+}
+
+// state is what the mount tells of a file.
+func (e *env) state(path string) string {
+	e.Helper()
+	return e.sh("getfattr", "--absolute-names", "--only-values", "-n", "user.cosafs.state", path)
 }
 
 // holesAreRight checks that programs which ask for holes are told the truth: they leave
@@ -204,8 +210,14 @@ func (e *env) rename(disk, platform string) {
 // used is the disk space that the working directory takes, in bytes.
 func (e *env) used() int64 {
 	e.Helper()
+	return e.diskUse(e.work)
+}
+
+// diskUse is the disk space that the files at and below a path take, in bytes.
+func (e *env) diskUse(path string) int64 {
+	e.Helper()
 	var total int64
-	for _, f := range strings.Fields(e.sh("find", e.work, "-type", "f", "-printf", "%b\n")) {
+	for _, f := range strings.Fields(e.sh("find", path, "-type", "f", "-printf", "%b\n")) {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			e.Fatal(err)
