@@ -60,12 +60,12 @@ func (p *program) umount(ctx context.Context, arg string) error {
 }
 
 // askUnmount tells the daemon, and waits for its end if this was its last
-// mount and no job goes on.
+// mount, no job goes on and nobody else keeps it.
 func (p *program) askUnmount(ctx context.Context, c *webui.Client, st webui.Status, dir string) error {
 	if err := c.Unmount(ctx, dir); err != nil {
 		return err
 	}
-	if len(st.Mounts) > 1 || len(st.Jobs) > 0 {
+	if len(st.Mounts) > 1 || len(st.Jobs) > 0 || st.Held > 0 {
 		return nil
 	}
 	wait, cancel := context.WithTimeout(ctx, goneTime)

@@ -52,6 +52,7 @@ type Status struct {
 	Workdir string                `json:"workdir,omitempty"` // "" where there are stores only
 	Mounts  []string              `json:"mounts,omitempty"`
 	Serving []string              `json:"serving,omitempty"` // URLs of the remote doors
+	Held    int                   `json:"held,omitempty"`    // how many commands keep the daemon, such as serve, whatever is mounted
 	Engine  string                `json:"engine"`            // compose engine
 	Started time.Time             `json:"started"`
 	Jobs    []materialize.JobInfo `json:"jobs"` // those that wait or run

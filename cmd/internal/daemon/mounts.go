@@ -41,7 +41,7 @@ func newServer(ctx context.Context, cfg Config, b Backend) *server {
 	return s
 }
 
-// Status is the backend's with the mounts and the doors.
+// Status is the backend's with the mounts, the doors and who keeps them.
 func (s *server) Status(ctx context.Context) (webui.Status, error) {
 	st, err := s.Backend.Status(ctx)
 	if err != nil {
@@ -54,7 +54,10 @@ func (s *server) Status(ctx context.Context) (webui.Status, error) {
 		st.Mounts = append(st.Mounts, dir)
 	}
 	slices.Sort(st.Mounts)
-	st.Serving = slices.Sorted(maps.Keys(s.urls))
+	st.Serving, st.Held = slices.Sorted(maps.Keys(s.urls)), s.doors
+	if s.cfg.First == nil { // a command that serves is the daemon
+		st.Held++
+	}
 	return st, nil
 }
 
