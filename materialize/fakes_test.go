@@ -212,6 +212,7 @@ type fakeDisks struct {
 	making        func(base string)
 	reading       func() // called before each read of a view
 	reads         int    // bytes read of views
+	views         int    // that were opened
 	salt          string // makes the disks of a commit differ
 }
 
@@ -240,6 +241,7 @@ func (d *fakeDisks) Views() []string { return []string{"azure"} }
 func (d *fakeDisks) View(req ImageRequest) (View, error) {
 	d.mu.Lock()
 	d.tables = append(d.tables, string(req.PlatformsJSON))
+	d.views++
 	d.mu.Unlock()
 	b, err := os.ReadFile(req.Base.Path)
 	if err != nil {

@@ -160,6 +160,9 @@ func TestViewSumsOneAtATime(t *testing.T) {
 		if n := len(begun); n != len(builds) {
 			t.Errorf("%d were computed, want %d", n, len(builds))
 		}
+		if n := w.disks.count(&w.disks.views) - 3*len(builds); n != len(builds) { // two glances and a stat at each
+			t.Errorf("%d views were opened to be computed, want %d", n, len(builds))
+		}
 	})
 }
 
