@@ -132,7 +132,8 @@ type ViewStat struct {
 	Size   int64  // bytes
 	Blocks int64  // units of 512 bytes
 	SHA256 string // hex; "" until it is known, which takes an open and a while
-	// Stamp is another one when the disk was written anew, with other bytes perhaps.
+	// Stamp is another one when the disk was written anew, with other bytes perhaps; ""
+	// where it is gone.
 	Stamp string
 }
 
@@ -155,7 +156,9 @@ func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, b
 	if s := m.readSum(base, kind); s.Size == st.Size {
 		st.SHA256 = s.SHA256
 	}
-	st.Stamp = strconv.FormatInt(modTime(filepath.Join(m.baseDir(base), baseFile)).UnixNano(), 36)
+	if written := modTime(filepath.Join(m.baseDir(base), baseFile)); !written.IsZero() {
+		st.Stamp = strconv.FormatInt(written.UnixNano(), 36)
+	}
 	return st, true
 }
 

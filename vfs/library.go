@@ -24,8 +24,8 @@ type Entry struct {
 	// Inputs is the hash of what the bytes would be made from. Two entries of
 	// next/ with different Inputs are different files.
 	Inputs string
-	// Stamp tells a view from what was computed under its name before, when its disk
-	// had other bytes; "" for other files. It isn't known before there is a disk, and
+	// Stamp tells a view of a disk from what was computed under its name before, when
+	// the disk had other bytes; "" for other files. It isn't known before there is a disk, and
 	// so it doesn't make another file, as Version does.
 	Stamp string
 	// Version tells an artifact from the one whose place it took; "" for the one that

@@ -6,20 +6,19 @@ import (
 	"net/http"
 	"strconv"
 
-	"cosafs/materialize"
 	"cosafs/vfs"
 )
 
 // entityTag gives the strong tag of a file's bytes, "" for bytes that are not
 // known yet or are new each time. Where meta.json has the sha256 it is that; else
-// the inode's identity, which changes with the file (see [vfs.Attr]). That of a view
-// stays when its sha256 gets known, so that a download goes on in ranges, and doesn't
-// when its disk was written anew, as ranges of the two would be a mixture.
+// the inode's identity, which changes with the file (see [vfs.Attr]). The tag of a view
+// of a disk stays when its sha256 gets known, so that a download goes on in ranges, and
+// doesn't when the disk was written anew, as ranges of the two would be a mixture.
 func entityTag(a vfs.Attr, e vfs.Entry, known bool) string {
 	switch {
 	case a.Generated || a.Size < 0:
 		return ""
-	case known && e.SHA256 != "" && e.State != materialize.StateView:
+	case known && e.SHA256 != "" && e.Stamp == "":
 		return `"` + e.SHA256 + `"`
 	case known && unmade(e.State):
 		return ""

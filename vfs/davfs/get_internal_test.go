@@ -240,6 +240,10 @@ func TestTagOfAView(t *testing.T) {
 		t.Errorf("over another disk: tag %s", now)
 	}
 	w.answer(http.StatusOK, http.MethodGet, azure, "If-Range", tag, "Range", "bytes=500-")
+	it.Stamp = ""
+	if now, _ := put(); now != `"`+it.SHA256+`"` {
+		t.Errorf("of a view that is recorded: tag %s, want its sha256", now)
+	}
 }
 
 func TestShortNameTellsTheFullOne(t *testing.T) {
