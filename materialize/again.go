@@ -19,15 +19,11 @@ func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
 		size, err := m.Commits.ExportSize(ctx, b.Commit, exportRefs(b))
 		return err == nil && size == a.Size
 	}
-	if !slices.Contains(m.Disks.Kinds(), a.Kind) || !m.Commits.Has(ctx, b.Commit) {
+	if !slices.Contains(m.Disks.Kinds(), a.Kind) {
 		return false
 	}
-	image, err := m.imageOf(ctx, b)
-	if err != nil {
-		return false
-	}
-	_, err = readBase(m.baseDir(m.baseKey(m.diskRequest(b, a.Kind, image))))
-	return err == nil
+	req, err := m.requestOf(ctx, b, a.Kind)
+	return err == nil && m.cached(req)
 }
 
 // lost says whether the file of a recorded artifact is gone, and had the form that it

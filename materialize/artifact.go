@@ -119,7 +119,7 @@ func (m *Maker) runExport(ctx context.Context, b Build, task *Task) (Result, err
 
 // makeFile writes the file of a kind into the job's scratch and says what it is.
 func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a Artifact, out string, err error) {
-	if err := m.haveCommit(ctx, b, task.Part(0, 0.2)); err != nil {
+	if err := m.haveSource(ctx, b, t.Kind, task.Part(0, 0.2)); err != nil {
 		return a, "", err
 	}
 	out = filepath.Join(task.Scratch, m.Records.FileName(t.Kind, b.Name, b.ID, b.Arch))
@@ -147,11 +147,10 @@ func (m *Maker) makeFile(ctx context.Context, b Build, t Target, task *Task) (a 
 // writeImage writes a disk image from the base disk, which is written if need be, and
 // gives what is known of the view of the same disk.
 func (m *Maker) writeImage(ctx context.Context, b Build, t Target, out string, task *Task) (viewSum, error) {
-	image, err := m.imageOf(ctx, b)
+	req, err := m.requestOf(ctx, b, t.Kind)
 	if err != nil {
 		return viewSum{}, err
 	}
-	req := m.diskRequest(b, t.Kind, image)
 	base, release, err := m.baseDisk(ctx, req, t, task.Part(0, 0.9))
 	if err != nil {
 		return viewSum{}, err

@@ -79,7 +79,7 @@ func (m *Maker) runBase(ctx context.Context, key string, req DiskRequest, task *
 	if err != nil {
 		return Result{}, err
 	}
-	if err := keepBase(dir, m.baseDir(key), base); err != nil {
+	if err := errors.Join(keepConfig(dir, req), keepBase(dir, m.baseDir(key), base)); err != nil {
 		return Result{}, fmt.Errorf("keep base disk: %w", err)
 	}
 	m.clearBases(key)

@@ -321,6 +321,7 @@ type fakeCommits struct {
 	refs    map[string]string
 	imports int
 	prunes  int
+	unread  error             // of Cat
 	archive map[string]string // what was exported, by commit and refs
 	views   fakeDisks         // counts what is read of it
 }
@@ -383,6 +384,9 @@ func (s *fakeCommits) Repo() string { return filepath.Join(s.dir, "repo") }
 func (s *fakeCommits) Cat(_ context.Context, commit, path string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.unread != nil {
+		return nil, s.unread
+	}
 	if content, ok := s.files[commit][path]; ok {
 		return []byte(content), nil
 	}

@@ -19,10 +19,16 @@ const (
 	platformsJSONPath = "/usr/share/coreos-assembler/platforms.json"
 )
 
-// imageOf gives the image configuration that the build was composed with. What
-// the commit of an older cosa does not carry is today's.
+// imageOf gives the image configuration that the build was composed with. A commit
+// that is gone may have left it with its disk. What the commit of an older cosa does
+// not carry is today's.
 func (m *Maker) imageOf(ctx context.Context, b Build) (imageConfig, error) {
 	c, err := m.committed(ctx, b)
+	if err == nil && c.image == nil && !m.Commits.Has(ctx, b.Commit) {
+		if kept, ok := m.keptConfig(b.Commit); ok {
+			return kept, nil
+		}
+	}
 	if err == nil && c.image == nil {
 		c.image, err = m.Disks.RenderImage(ctx)
 	}

@@ -59,11 +59,11 @@ func (m *Maker) runLive(ctx context.Context, b Build, t Target, task *Task) (Res
 	if err := m.haveCommit(ctx, b, task.Part(0, 0.1)); err != nil {
 		return Result{}, err
 	}
-	image, err := m.imageOf(ctx, b)
+	req, err := m.requestOf(ctx, b, t.Kind)
 	if err != nil {
 		return Result{}, err
 	}
-	made, err := m.Live.MakeLive(ctx, m.diskRequest(b, t.Kind, image), task.Part(0.1, 0.9))
+	made, err := m.Live.MakeLive(ctx, req, task.Part(0.1, 0.9))
 	if err != nil {
 		return Result{}, err
 	}

@@ -131,24 +131,25 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 	f.Commit = m.Commits.Has(ctx, f.Build.Commit)
 	f.View = m.isView(*f.Build, f.Target.Kind)
 	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
-	if !f.Commit {
-		if f.Makeable == nil {
-			f.Makeable = commitHere(*f.Build)
-		}
-		return
-	}
 	if f.Live {
 		f.artifactKey = m.liveKey(*f.Build)
+	} else if f.Target.Kind != KindOSTree {
+		m.gatherDisk(ctx, f)
+	}
+	if !f.Commit && !f.Base && f.Makeable == nil {
+		f.Makeable = commitHere(*f.Build)
+	}
+}
+
+// gatherDisk looks at the disk that a kind is made of.
+func (m *Maker) gatherDisk(ctx context.Context, f *Facts) {
+	req, err := m.requestOf(ctx, *f.Build, f.Target.Kind)
+	if err != nil {
 		return
 	}
-	if image, err := m.imageOf(ctx, *f.Build); err == nil {
-		req := m.diskRequest(*f.Build, f.Target.Kind, image)
-		f.baseKey = m.baseKey(req)
-		if f.View {
-			f.viewKey = m.viewKey(req)
-		}
-		_, err := readBase(m.baseDir(f.baseKey))
-		f.Base = err == nil
+	f.baseKey, f.Base = m.baseKey(req), m.cached(req)
+	if f.View {
+		f.viewKey = m.viewKey(req)
 	}
 }
 
@@ -295,6 +296,8 @@ func (f Facts) commitStep() Step {
 	switch {
 	case f.Build != nil && f.Commit:
 		s.Do, s.What, s.Why, s.Done = "commit", f.Build.Commit, "build "+f.Build.ID+" has it, and so has the repository", true
+	case f.Build != nil && f.Base:
+		s.Do, s.What, s.Why, s.Done = "commit", f.Build.Commit, "the repository lacks it, but the disk in the cache was made of it", true
 	case f.Build != nil:
 		s.Do, s.What, s.Why = "import", f.Build.Commit, "the repository lacks the commit of build "+f.Build.ID+"; its ostree artifact has it"
 	case len(f.Changed) > 0:

@@ -2,6 +2,8 @@ package materialize_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +61,10 @@ func TestPlanFollowsWhatIsThere(t *testing.T) {
 	wantPlan(t, w.plan(t, "1.0", "qemu"), StateBuildable, "(commit) (base disk) qemu")
 
 	w.commits.files = map[string]map[string]string{}
+	wantPlan(t, w.plan(t, "1.0", "qemu"), StateBuildable, "(commit) (base disk) qemu")
+	if err := os.RemoveAll(filepath.Join(w.StateDir, "base")); err != nil {
+		t.Fatal(err)
+	}
 	wantPlan(t, w.plan(t, "1.0", "qemu"), StateBuildable, "import base disk qemu")
 }
 

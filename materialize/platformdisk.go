@@ -28,14 +28,13 @@ func (m *Maker) PlatformDisk(ctx context.Context, t Target) (PlatformDisk, error
 	if err != nil {
 		return PlatformDisk{}, err
 	}
-	image, err := m.imageOf(ctx, b)
+	req, err := m.requestOf(ctx, b, t.Kind)
 	if err != nil {
 		return PlatformDisk{}, err
 	}
-	req := m.diskRequest(b, t.Kind, image)
 	return PlatformDisk{
-		Build: b, ImageJSON: image.image, Key: diskKey(req, t.Kind),
-		Use: func(ctx context.Context, do func(View) error) error { return m.useDisk(ctx, b, t, req, do) },
+		Build: b, ImageJSON: req.ImageJSON, Key: diskKey(req, t.Kind),
+		Use: func(ctx context.Context, do func(View) error) error { return m.useDisk(ctx, b, t, do) },
 	}, nil
 }
 
@@ -46,7 +45,7 @@ func diskKey(req DiskRequest, kind string) string {
 }
 
 // useDisk has the base disk written, if it isn't cached, and gives the platform's.
-func (m *Maker) useDisk(ctx context.Context, b Build, t Target, req DiskRequest, do func(View) error) error {
+func (m *Maker) useDisk(ctx context.Context, b Build, t Target, do func(View) error) error {
 	if err := m.makeable(t); err != nil {
 		return err
 	}
@@ -54,6 +53,10 @@ func (m *Maker) useDisk(ctx context.Context, b Build, t Target, req DiskRequest,
 		return fmt.Errorf("%s is no disk: %w", t, ErrNotMakeable)
 	}
 	for {
+		req, err := m.requestOf(ctx, b, t.Kind)
+		if err != nil {
+			return err
+		}
 		base, release, err := m.holdBase(m.baseKey(req))
 		if err == nil {
 			defer release()

@@ -116,12 +116,12 @@ func holds(ctx context.Context, b Build, was, now Artifact) (bool, error) {
 // forget forgets the failures of a work and of the disk below it: who asks by name
 // wants another try.
 func (m *Maker) forget(ctx context.Context, b Build, t Target, key string) error {
-	if err := m.Runner.Retry(key); err != nil || !m.Commits.Has(ctx, b.Commit) {
+	if err := m.Runner.Retry(key); err != nil {
 		return err
 	}
-	image, err := m.imageOf(ctx, b)
+	req, err := m.requestOf(ctx, b, t.Kind)
 	if err != nil {
 		return err
 	}
-	return m.Runner.Retry(m.baseKey(m.diskRequest(b, t.Kind, image)))
+	return m.Runner.Retry(m.baseKey(req))
 }

@@ -53,12 +53,11 @@ func (m *Maker) openView(ctx context.Context, b Build, t Target) (View, error) {
 	if err := m.makeable(t); err != nil {
 		return nil, err
 	}
-	image, err := m.imageOf(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	req := m.diskRequest(b, t.Kind, image)
 	for {
+		req, err := m.requestOf(ctx, b, t.Kind) // a commit that was imported just now may tell another
+		if err != nil {
+			return nil, err
+		}
 		v, err := m.viewOf(b, req, t.Kind)
 		if err == nil {
 			m.startSum(ctx, b, req, t.Kind, v.Size())
@@ -114,6 +113,10 @@ func (m *Maker) viewWork(b Build, t Target, req DiskRequest) Work {
 			if err := m.haveCommit(ctx, b, task.Part(0, 0.1)); err != nil {
 				return Result{}, err
 			}
+			req, err := m.requestOf(ctx, b, t.Kind)
+			if err != nil {
+				return Result{}, err
+			}
 			base, release, err := m.baseDisk(ctx, req, t, task.Part(0.1, 1))
 			if err != nil {
 				return Result{}, err
@@ -143,11 +146,10 @@ func (m *Maker) StatView(ctx context.Context, b Build, kind string) (ViewStat, b
 	if !m.isView(b, kind) {
 		return ViewStat{}, false
 	}
-	image, err := m.imageOf(ctx, b)
+	req, err := m.requestOf(ctx, b, kind)
 	if err != nil {
 		return ViewStat{}, false
 	}
-	req := m.diskRequest(b, kind, image)
 	st, err := m.outline(b, req, kind)
 	if err != nil {
 		return ViewStat{}, false
