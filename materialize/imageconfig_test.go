@@ -3,6 +3,7 @@ package materialize_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	. "cosafs/materialize"
 )
@@ -11,17 +12,20 @@ const otherPlatforms = `{"aws":{"kernel_arguments":["x=1"]}}`
 
 // A build's images are made with the table of platforms that it was composed with.
 func TestPlatformsJSONIsTheCommits(t *testing.T) {
-	w := newWorld(t)
-	id := w.build(t, BuildOptions{}).Build
-	w.disks.platforms = otherPlatforms
-	w.open(t, id, "qemu")
-	w.wantTables(t, `{}`)
-	if got := string(w.composer.last().PlatformsJSON); got != `{}` {
-		t.Errorf("composed with %q", got)
-	}
-	w.openView(t, id)
-	w.wantTables(t, `{}`, `{}`)
-	w.wantRuns(t, 1, 1, 1) // the table of one commit gives one disk
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.build(t, BuildOptions{}).Build
+		w.disks.platforms = otherPlatforms
+		w.open(t, id, "qemu")
+		w.wantTables(t, `{}`)
+		if got := string(w.composer.last().PlatformsJSON); got != `{}` {
+			t.Errorf("composed with %q", got)
+		}
+		w.openView(t, id)
+		synctest.Wait()
+		w.wantTables(t, `{}`, `{}`, `{}`) // the view was opened for its sha256, too
+		w.wantRuns(t, 1, 1, 1)            // the table of one commit gives one disk
+	})
 }
 
 // A commit of an older cosa has none; today's is taken then.

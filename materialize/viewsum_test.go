@@ -24,18 +24,6 @@ func (w *world) sumOf(t *testing.T, build string) string {
 	return st.SHA256
 }
 
-// glance opens a view and closes it.
-func (w *world) glance(t *testing.T, build string) {
-	t.Helper()
-	_, v, err := w.Open(t.Context(), Target{Build: build, Arch: arch, Kind: "azure"})
-	if err == nil {
-		err = v.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // record is the file with the sha256 of the only view.
 func (w *world) record(t *testing.T) string {
 	t.Helper()
@@ -71,7 +59,7 @@ func TestViewSum(t *testing.T) {
 		if got := w.sumOf(t, "1.0"); got != "" {
 			t.Errorf("sha256 %q before the first open", got)
 		}
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		got := w.sumOf(t, "1.0")
 		if n := w.disks.count(&w.disks.reads); n > 4096 {
 			t.Errorf("%d bytes were read of 4096 that are no hole", n)
@@ -92,7 +80,7 @@ func TestViewSum(t *testing.T) {
 		if again := next.sumOf(t, "1.0"); again != got {
 			t.Errorf("after a restart: %q, want %s", again, got)
 		}
-		next.glance(t, "1.0")
+		next.openView(t, "1.0")
 		if next.sumOf(t, "1.0"); w.disks.count(&w.disks.reads) != read {
 			t.Error("it was computed again")
 		}
@@ -104,7 +92,7 @@ func TestViewSumGoesWithItsDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.build(t, BuildOptions{})
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		was := w.sumOf(t, "1.0")
 		stamp := func() string {
 			st, _ := w.StatView(t.Context(), w.records.builds["1.0"], "azure")
@@ -145,7 +133,7 @@ func TestViewSumsOneAtATime(t *testing.T) {
 			<-gate
 		}
 		for _, id := range append(builds, builds...) {
-			w.glance(t, id)
+			w.openView(t, id)
 		}
 		synctest.Wait()
 		if n := len(begun); n != 1 {
@@ -160,7 +148,7 @@ func TestViewSumsOneAtATime(t *testing.T) {
 		if n := len(begun); n != len(builds) {
 			t.Errorf("%d were computed, want %d", n, len(builds))
 		}
-		if n := w.disks.count(&w.disks.views) - 3*len(builds); n != len(builds) { // two glances and a stat at each
+		if n := w.disks.count(&w.disks.views) - 3*len(builds); n != len(builds) { // two opens and a stat at each
 			t.Errorf("%d views were opened to be computed, want %d", n, len(builds))
 		}
 	})
@@ -178,7 +166,7 @@ func TestCloseEndsViewSums(t *testing.T) {
 			<-gate
 		}
 		for _, id := range builds {
-			w.glance(t, id)
+			w.openView(t, id)
 		}
 		synctest.Wait()
 		impatient, cancel := context.WithCancel(t.Context())
@@ -193,7 +181,7 @@ func TestCloseEndsViewSums(t *testing.T) {
 		if w.sumOf(t, builds[0]) != "" || reads != 1 {
 			t.Errorf("%d reads, and a sum: it was not ended", reads)
 		}
-		w.glance(t, builds[1])
+		w.openView(t, builds[1])
 		if got := w.sumOf(t, builds[1]); got != "" || reads != 1 {
 			t.Errorf("a sum was computed after the end: %q", got)
 		}
@@ -208,7 +196,7 @@ func TestViewSumOfAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.build(t, BuildOptions{})
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		want := w.sumOf(t, "1.0")
 		path := w.record(t)
 		lock, err := os.Create(strings.TrimSuffix(path, ".json") + ".lock")
@@ -218,14 +206,14 @@ func TestViewSumOfAnotherProcess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		if got := w.sumOf(t, "1.0"); got != "" {
 			t.Error("two processes computed it")
 		}
 		if err := lock.Close(); err != nil { // it died
 			t.Fatal(err)
 		}
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		if got := w.sumOf(t, "1.0"); got != want {
 			t.Errorf("sha256 %q, want %s", got, want)
 		}
@@ -237,7 +225,7 @@ func TestViewSumThatDoesNotFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.build(t, BuildOptions{})
-		w.glance(t, "1.0")
+		w.openView(t, "1.0")
 		want, path := w.sumOf(t, "1.0"), w.record(t)
 		good := read(t, path)
 		for name, bad := range map[string]string{
@@ -254,7 +242,7 @@ func TestViewSumThatDoesNotFit(t *testing.T) {
 			if got := w.sumOf(t, "1.0"); got != "" {
 				t.Errorf("%s: believed: %s", name, got)
 			}
-			w.glance(t, "1.0")
+			w.openView(t, "1.0")
 			if got := w.sumOf(t, "1.0"); got != want || read(t, path) != good {
 				t.Errorf("%s: sha256 %q, want %s; record %s", name, got, want, read(t, path))
 			}
