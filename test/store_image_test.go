@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cosafs/test/need"
 	"cosafs/test/s3server"
@@ -79,6 +80,8 @@ func (e *storeEnv) moves(r *remote, what string, limit int64, step func()) {
 	e.Helper()
 	r.proxy.Reset()
 	step()
+	// Who reads has its bytes before the last of a block came.
+	e.eventually("all requests end", time.Minute, func() bool { return r.proxy.Counts().Open == 0 })
 	c := r.proxy.Counts()
 	e.Logf("%s: %d requests, %d KiB", what, c.Total(), c.Sent>>10)
 	if c.Sent > limit {

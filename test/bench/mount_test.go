@@ -79,12 +79,20 @@ func (c cosafs) lsR(dir string) func() error {
 // compare lets both sides take turns.
 func compare(b *testing.B, c cosafs, native, through func() error) {
 	b.Helper()
+	compareAfter(b, c, func() {}, native, through)
+}
+
+// compareAfter calls prepare off the clock before each turn.
+func compareAfter(b *testing.B, c cosafs, prepare func(), native, through func() error) {
+	b.Helper()
 	var peers, ours []cost
 	c.measure(native) // warm both
 	c.measure(through)
 	for b.Loop() {
 		for range 2*rounds + 1 {
+			prepare()
 			peers = append(peers, c.measure(native))
+			prepare()
 			ours = append(ours, c.measure(through))
 		}
 	}

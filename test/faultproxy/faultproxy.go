@@ -82,7 +82,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, fault := range p.faults(r) {
 		h = fault(h)
 	}
-	h.ServeHTTP(p.meter.begin(w, r), r)
+	counted := p.meter.begin(w, r)
+	defer p.meter.end()
+	h.ServeHTTP(counted, r)
 }
 
 // faults gives what happens to a request.

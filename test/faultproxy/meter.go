@@ -12,6 +12,7 @@ type Counts struct {
 	Requests map[string]int // by method
 	Sent     int64          // bytes of bodies that clients got
 	Received int64          // bytes of bodies that clients sent
+	Open     int            // requests under way
 	Last     []string       // the first requests since [Proxy.Reset], method and URL, for messages
 }
 
@@ -29,8 +30,9 @@ const keep = 20
 
 // A meter counts.
 type meter struct {
-	mu     sync.Mutex // guards counts
+	mu     sync.Mutex // guards the others
 	counts Counts
+	open   int // requests under way
 }
 
 // Counts gives what went through since the start or the last Reset. A request
@@ -44,6 +46,7 @@ func (p *Proxy) Counts() Counts {
 		c.Requests[method] = n
 	}
 	c.Last = append([]string(nil), c.Last...)
+	c.Open = p.meter.open
 	return c
 }
 
@@ -62,6 +65,7 @@ func (m *meter) begin(w http.ResponseWriter, r *http.Request) *metered {
 		m.counts.Requests = map[string]int{}
 	}
 	m.counts.Requests[r.Method]++
+	m.open++
 	if len(m.counts.Last) < keep {
 		m.counts.Last = append(m.counts.Last, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Range"))
 	}
@@ -69,6 +73,13 @@ func (m *meter) begin(w http.ResponseWriter, r *http.Request) *metered {
 		r.Body = &upload{r.Body, m}
 	}
 	return &metered{w, m}
+}
+
+// end says that a request is answered.
+func (m *meter) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open--
 }
 
 // metered counts what is sent to the client.

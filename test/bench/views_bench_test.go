@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reading images that are computed, through the mount, and the same bytes from a file
+// beside it: from disk, through the daemon alone, and again by whoever comes next.
+func BenchmarkArtifactsReading(b *testing.B) {
+	needAll(b)
+	dir := filepath.Join(shared.dir, "appliances")
+	appliances(b, dir)
+	c := newCosafs(b)
+	images := filepath.Dir(c.built(filepath.Join(dir, "cosafs")))
+	defer c.cosafs("umount", c.mnt)
+	for _, name := range []string{"openstack.qcow2", "azure.vhd", "vultr.raw"} {
+		through, native := filepath.Join(images, name), filepath.Join(c.dir, name)
+		c.run("cp", "--sparse=auto", through, native)
+		c.run("sync", native)
+		for _, bm := range []struct {
+			name    string
+			prepare func()
+		}{
+			{"disk", func() { c.evict(through); c.evict(native); c.evict(filepath.Join(c.work, "cache")) }},
+			{"daemon", func() { c.evict(through) }},
+			{"again", func() {}},
+		} {
+			b.Run(name+"/"+bm.name, func(b *testing.B) {
+				compareAfter(b, c, bm.prepare, func() error { return readWhole(native) }, func() error { return readWhole(through) })
+			})
+		}
+	}
+}
+
+// evict drops what the page cache has of a file, or of the files in a directory.
+func (c cosafs) evict(path string) {
+	c.Helper()
+	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+}
