@@ -185,12 +185,13 @@ func (m *Maker) recordArtifact(ctx context.Context, b Build, a Artifact, file st
 }
 
 // haveCommit brings the commit into the repository if it only lies in the
-// build's ostree artifact, and names it, so that no pruning takes it away.
+// build's ostree artifact, or is what that is computed of, and names it, so that no
+// pruning takes it away.
 func (m *Maker) haveCommit(ctx context.Context, b Build, task *Task) error {
 	if m.Commits.Has(ctx, b.Commit) {
 		return nil
 	}
-	if err := commitHere(b); err != nil {
+	if err := m.commitHere(ctx, b); err != nil {
 		return err
 	}
 	task.Phase("import commit", 0)
@@ -201,8 +202,8 @@ func (m *Maker) haveCommit(ctx context.Context, b Build, task *Task) error {
 }
 
 // commitHere says why a commit that the repository lacks can't be brought there.
-func commitHere(b Build) error {
-	if a, ok := b.Artifacts[KindOSTree]; ok && a.Local {
+func (m *Maker) commitHere(ctx context.Context, b Build) error {
+	if a, ok := b.Artifacts[KindOSTree]; ok && (a.Local || m.Again(ctx, b, a)) {
 		return nil
 	}
 	return Fail(ClassConfig, "find commit "+b.Commit,

@@ -119,7 +119,7 @@ func TestCommitComesFromTheArtifact(t *testing.T) {
 func TestCommitIsNowhere(t *testing.T) {
 	w := newWorld(t)
 	id := w.build(t, BuildOptions{}).Build
-	w.commits.files = map[string]map[string]string{}
+	w.commits.files, w.commits.archive = map[string]map[string]string{}, nil
 	if err := os.Remove(filepath.Join(w.records.builds[id].Dir, "tiny-1.0-ostree.x86_64.tar")); err != nil {
 		t.Fatal(err)
 	}

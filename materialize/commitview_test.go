@@ -101,6 +101,17 @@ func TestLostCommitThatIsNowhere(t *testing.T) {
 	}
 }
 
+// Images are made of a commit that is nowhere but where it was exported from.
+func TestLostCommitIsImported(t *testing.T) {
+	w, ostree, _ := lostCommit(t)
+	clear(w.commits.files)
+	wantPlan(t, w.plan(t, ostree.Build, "metal"), StateBuildable, "import base disk metal")
+	w.open(t, ostree.Build, "metal")
+	if b := w.records.builds[ostree.Build]; w.commits.imports != 1 || w.commits.refs[b.ID] != b.Commit {
+		t.Errorf("%d imports, refs %v", w.commits.imports, w.commits.refs)
+	}
+}
+
 // Who asks for the file by name gets it back, if it comes out as recorded.
 func TestLostCommitIsExportedAgain(t *testing.T) {
 	w, ostree, want := lostCommit(t)

@@ -106,7 +106,8 @@ type Commit struct {
 type CommitStore interface {
 	// Has says whether the whole commit is there.
 	Has(ctx context.Context, commit string) bool
-	// Import brings a commit in from an ostree artifact (*-ostree.<arch>.tar).
+	// Import brings a commit in from an ostree artifact (*-ostree.<arch>.tar). Where
+	// that file is gone, what ExportView shows does as well.
 	Import(ctx context.Context, artifact, commit string, t *Task) error
 	// Export writes *-ostree.<arch>.tar: an archive-mode repository with the
 	// commit under each of refs, members in a fixed order, no timestamps.

@@ -137,7 +137,7 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 		m.gatherDisk(ctx, f)
 	}
 	if !f.Commit && !f.Base && f.Makeable == nil {
-		f.Makeable = commitHere(*f.Build)
+		f.Makeable = m.commitHere(ctx, *f.Build)
 	}
 }
 

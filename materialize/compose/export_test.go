@@ -188,6 +188,17 @@ func TestExportAgain(t *testing.T) {
 	if !bytes.Equal(export(t, o, commit, exportRefs), want) {
 		t.Error("it came out as another one")
 	}
+	task, _ := newTask(t)
+	gone := filepath.Join(t.TempDir(), "gone.tar")
+	if err := o.Import(t.Context(), gone, commit, task); err != nil || !o.Has(t.Context(), commit) {
+		t.Errorf("import without the artifact: %v", err)
+	}
+	if err := os.RemoveAll(o.cfg.Repo); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Import(t.Context(), gone, commit, task); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("import from nowhere: %v", err)
+	}
 }
 
 // Objects that are gone, cut, or of which ostree has a part only, are never read past.

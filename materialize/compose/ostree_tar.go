@@ -22,13 +22,17 @@ func tarFailure(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// Import brings a commit in from an ostree artifact. Artifacts that are OCI
-// archives are a Failure of ClassTool: unpacking those is rpm-ostree's work.
+// Import brings a commit in from an ostree artifact, or from the archive-mode
+// repository where that is gone. Artifacts that are OCI archives are a Failure of
+// ClassTool: unpacking those is rpm-ostree's work.
 func (o *OSTree) Import(ctx context.Context, artifact, commit string, t *materialize.Task) error {
 	if strings.HasSuffix(artifact, ".ociarchive") {
 		return materialize.Fail(materialize.ClassTool, "import commit",
 			"import it on a machine with rpm-ostree: ostree container import --repo="+o.cfg.BareRepo+" ostree-unverified-image:oci-archive:"+artifact,
 			fmt.Errorf("%s is an OCI archive: %w", filepath.Base(artifact), errors.ErrUnsupported))
+	}
+	if _, err := os.Stat(artifact); errors.Is(err, fs.ErrNotExist) && o.archived(commit) == nil {
+		return o.Pull(ctx, o.cfg.Repo, commit, t)
 	}
 	t.Phase("unpack ostree artifact", 0)
 	repo := filepath.Join(t.Scratch, "import-repo")
