@@ -25,7 +25,8 @@ const zlibLevel = "2"
 // OSTree keeps commits in the bare-user repository cfg.BareRepo, which is made
 // when it is first needed. The archive-mode repository cfg.Repo, cosa's
 // tmp/repo, holds the compressed form of what was exported, so that the next
-// export compresses new objects only; losing it costs time, nothing else.
+// export compresses new objects only, and artifacts whose file was deleted are
+// computed of it. Without such, losing it costs time, nothing else.
 //
 // Both keep ostree's fsync on: an object that a power failure cut short would
 // pass for a good one ever after, and a commit of a whole OS is synced once,

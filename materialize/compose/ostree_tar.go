@@ -2,97 +2,206 @@ package compose
 
 import (
 	"archive/tar"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"cosafs/materialize"
+	"cosafs/materialize/disk/view"
 )
 
-// tarFailure gives a full disk its class.
-func tarFailure(op string, err error) error {
-	if noSpace(err.Error()) {
-		return materialize.Fail(materialize.ClassSpace, op, "free some space and try again", err)
-	}
-	return fmt.Errorf("%s: %w", op, err)
+// repoConfig is the config of an exported repository: what `ostree init
+// --mode=archive` writes, with cosa's level of compression.
+const repoConfig = "[core]\nrepo_version=1\nmode=archive-z2\n\n[archive]\nzlib-level=" + zlibLevel + "\n"
+
+// repoDirs are the directories of a repository, those that hold something apart.
+var repoDirs = []string{"extensions", "objects", "refs/heads", "refs/mirrors", "refs/remotes", "state", "tmp"}
+
+const (
+	tarBlock = 512     // bytes: what headers are, and members are padded to (tar(5))
+	maxOctal = 8 << 30 // bytes: a size from which on an octal field of ustar can't hold it
+)
+
+// A member is one of the artifact: a directory, text, or an object of the repository.
+// It shows what the tar has of it: header, contents, padding. It is an [view.Image].
+type member struct {
+	repo string
+	name string // in the tar; a directory's ends in a slash
+	text []byte // contents; nil = those of the object, or none
+	size int64  // of the contents, in bytes
+	head int64  // size of the header, in bytes
 }
 
-// Import brings a commit in from an ostree artifact, or from the archive-mode
-// repository where that is gone. Artifacts that are OCI archives are a Failure of
-// ClassTool: unpacking those is rpm-ostree's work.
-func (o *OSTree) Import(ctx context.Context, artifact, commit string, t *materialize.Task) error {
-	if strings.HasSuffix(artifact, ".ociarchive") {
-		return materialize.Fail(materialize.ClassTool, "import commit",
-			"import it on a machine with rpm-ostree: ostree container import --repo="+o.cfg.BareRepo+" ostree-unverified-image:oci-archive:"+artifact,
-			fmt.Errorf("%s is an OCI archive: %w", filepath.Base(artifact), errors.ErrUnsupported))
+var _ view.Image = (*member)(nil)
+
+// repoTar shows the artifact of a commit: a tar of an archive-mode repository that
+// holds nothing but the commit under each of the refs, in the order of names. It is
+// computed of the objects of repo. One that isn't there is fs.ErrNotExist.
+func repoTar(ctx context.Context, repo, commit string, refs []string) (view.Image, error) {
+	members, err := repoMembers(ctx, repo, commit, refs)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := os.Stat(artifact); errors.Is(err, fs.ErrNotExist) && o.archived(commit) == nil {
-		return o.Pull(ctx, o.cfg.Repo, commit, t)
+	parts := make([]view.Image, 0, len(members)+1)
+	for i := range members {
+		m := &members[i]
+		header, err := m.header()
+		if err != nil {
+			return nil, fmt.Errorf("tar %s: %w", m.name, err)
+		}
+		m.head = int64(len(header))
+		parts = append(parts, m)
 	}
-	t.Phase("unpack ostree artifact", 0)
-	repo := filepath.Join(t.Scratch, "import-repo")
-	defer func() { _ = os.RemoveAll(repo) }() // scratch is deleted anyway
-	if err := unpackRepoTar(ctx, artifact, repo); err != nil {
-		return tarFailure("import commit", err)
-	}
-	t.Phase("import commit", 0.4)
-	return o.Pull(ctx, repo, commit, t)
+	end := view.Bytes(make([]byte, 2*tarBlock)) // two empty blocks end an archive
+	return view.Concat(append(parts, end)...), nil
 }
 
-// unpackRepoTar unpacks the directories and regular files of a tar; a
-// repository in archive mode has nothing else.
-func unpackRepoTar(ctx context.Context, artifact, dir string) error {
-	f, err := os.Open(artifact)
+// repoMembers lists the members in order.
+func repoMembers(ctx context.Context, repo, commit string, refs []string) ([]member, error) {
+	objects, err := commitObjects(ctx, repo, commit)
+	if err != nil {
+		return nil, err
+	}
+	list := memberList{repo: repo, dirs: map[string]bool{}}
+	for _, dir := range repoDirs {
+		list.addDir(dir)
+	}
+	list.addText("config", repoConfig)
+	for _, ref := range refs {
+		if !fs.ValidPath(ref) {
+			return nil, fmt.Errorf("ref %q: %w", ref, fs.ErrInvalid)
+		}
+		list.addText("refs/heads/"+ref, commit+"\n")
+	}
+	for name, size := range objects {
+		list.add(member{name: name, size: size})
+	}
+	slices.SortFunc(list.members, func(a, b member) int { return compareNames(a.name, b.name) })
+	return list.members, nil
+}
+
+// A memberList gathers members, in any order.
+type memberList struct {
+	repo    string
+	members []member
+	dirs    map[string]bool // those that it has
+}
+
+// add adds a file, and the directories that lead to it.
+func (l *memberList) add(m member) {
+	l.addDir(path.Dir(m.name))
+	m.repo, m.name = l.repo, "./"+m.name
+	l.members = append(l.members, m)
+}
+
+func (l *memberList) addText(name, text string) {
+	l.add(member{name: name, text: []byte(text), size: int64(len(text))})
+}
+
+func (l *memberList) addDir(dir string) {
+	if l.dirs[dir] {
+		return
+	}
+	l.dirs[dir] = true
+	if dir == "." {
+		l.members = append(l.members, member{name: "./"})
+		return
+	}
+	l.addDir(path.Dir(dir))
+	l.members = append(l.members, member{name: "./" + dir + "/"})
+}
+
+// compareNames is the order in which a tree is walked: by one component after the
+// other.
+func compareNames(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// header gives the member's header: root's, without a time.
+func (m *member) header() ([]byte, error) {
+	h := &tar.Header{Name: m.name, Size: m.size, Typeflag: tar.TypeReg, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+	if strings.HasSuffix(m.name, "/") {
+		h.Typeflag, h.Mode = tar.TypeDir, 0o755
+	}
+	if h.Size >= maxOctal {
+		h.Format = tar.FormatPAX
+	}
+	var b bytes.Buffer
+	err := tar.NewWriter(&b).WriteHeader(h)
+	return b.Bytes(), err
+}
+
+// Size implements [view.Image].
+func (m *member) Size() int64 { return m.head + (m.size+tarBlock-1)/tarBlock*tarBlock }
+
+// Next implements [view.Image]. All of it is data.
+func (m *member) Next(off int64) (view.Extent, bool) {
+	return view.Extent{Start: off, End: m.Size()}, off < m.Size()
+}
+
+// ReadAt implements [view.Image].
+func (m *member) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < m.head {
+		header, err := m.header()
+		if err != nil {
+			return 0, err
+		}
+		n = copy(p, header[off:])
+	}
+	if at := off + int64(n) - m.head; n < len(p) && at < m.size {
+		part := p[n:min(int64(len(p)), int64(n)+m.size-at)]
+		if err := m.readContents(part, at); err != nil {
+			return n, err
+		}
+		n += len(part)
+	}
+	padding := p[n:max(int64(n), min(int64(len(p)), m.Size()-off))]
+	clear(padding)
+	if n += len(padding); n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// readContents fills p. An object that became another one is
+// [materialize.ErrCorrupt].
+func (m *member) readContents(p []byte, off int64) (err error) {
+	if m.text != nil {
+		copy(p, m.text[off:])
+		return nil
+	}
+	f, err := os.Open(filepath.Join(m.repo, m.name))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // was only read
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+	defer func() { err = errors.Join(err, f.Close()) }()
+	st, err := f.Stat()
+	if err == nil && st.Size() != m.size {
+		err = fmt.Errorf("%s has %d bytes, it had %d: %w", f.Name(), st.Size(), m.size, materialize.ErrCorrupt)
 	}
-	root, err := os.OpenRoot(dir) // no member can get out of it
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = io.ReadFull(io.NewSectionReader(f, off, int64(len(p))), p)
 	}
-	defer func() { _ = root.Close() }() // nothing is written through it
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w: %w", filepath.Base(artifact), materialize.ErrCorrupt, err)
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := unpackMember(root, h, r); err != nil {
-			return fmt.Errorf("%s: %s: %w", filepath.Base(artifact), h.Name, err)
-		}
-	}
-}
-
-func unpackMember(root *os.Root, h *tar.Header, r io.Reader) error {
-	name := filepath.Clean(h.Name)
-	switch h.Typeflag {
-	case tar.TypeDir:
-		return root.MkdirAll(name, 0o755)
-	case tar.TypeReg:
-		if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, r)
-		return errors.Join(err, f.Close())
-	default:
-		return fmt.Errorf("type %q in an OSTree repository: %w", h.Typeflag, fs.ErrInvalid)
-	}
+	return err
 }
