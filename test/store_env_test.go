@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cosafs/test/faultproxy"
 	"cosafs/test/need"
 	"cosafs/test/s3server"
@@ -39,6 +41,24 @@ func newRemote(tb testing.TB, cfg storegen.Config) *remote {
 		tb.Fatal(err)
 	}
 	return &remote{tree, s, faultproxy.Start(tb, s.Endpoint)}
+}
+
+// inMemory lets a test with hundreds of thousands of small files have them in memory,
+// where there is a file system for that: a disk takes a minute to make them, and another
+// to delete them.
+func inMemory(t *testing.T) {
+	t.Helper()
+	probe, err := os.CreateTemp("/dev/shm", "cosafs-test-")
+	if err != nil {
+		return
+	}
+	_ = probe.Close()                                                        // nothing was written
+	if err := unix.Setxattr(probe.Name(), "user.etag", nil, 0); err == nil { // the server needs them
+		t.Setenv("TMPDIR", "/dev/shm")
+	}
+	if err := os.Remove(probe.Name()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // url is the tree's, through the proxy.

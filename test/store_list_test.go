@@ -15,6 +15,7 @@ import (
 func TestStoreOfTenThousandBuilds(t *testing.T) {
 	const builds = 10_000
 	needStores(t)
+	inMemory(t)
 	arches := []index.Arch{"x86_64", "aarch64", "ppc64le", "s390x"}
 	began := time.Now()
 	r := newRemote(t, storegen.Config{Builds: builds, Arches: arches})
