@@ -19,8 +19,8 @@ const op = "prepare appliance"
 
 // Packages are the names of the Debian packages that the guest's steps need.
 func Packages() []string {
-	return strings.Fields("bash coreutils libc-bin util-linux mount kmod gdisk " +
-		"e2fsprogs xfsprogs dosfstools ostree grub-common grub-pc-bin grub-efi-amd64-bin")
+	return strings.Fields("bash coreutils findutils libc-bin util-linux mount kmod gdisk " +
+		"e2fsprogs xfsprogs dosfstools mtools ostree grub-common grub-pc-bin grub-efi-amd64-bin")
 }
 
 // resolve fills in what Config leaves open, and looks for what must be there.

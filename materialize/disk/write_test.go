@@ -18,6 +18,12 @@ const image = `{"size": 2, "rootfs": "xfs", "extra-kargs": ["console=tty0", "con
 func written(t *testing.T, w *disk.Writer, imageJSON string, sector int) (base materialize.BaseDisk, commit string) {
 	t.Helper()
 	repo, commit := commitTinyOS(t)
+	return writtenOf(t, w, repo, commit, imageJSON, sector), commit
+}
+
+// writtenOf gives a base disk of a commit.
+func writtenOf(t *testing.T, w *disk.Writer, repo, commit, imageJSON string, sector int) materialize.BaseDisk {
+	t.Helper()
 	req := materialize.DiskRequest{
 		Repo: repo, Commit: commit, Ref: ref, OS: "tinyos", Build: "1.20240101.0", Arch: "x86_64",
 		ImageJSON: []byte(imageJSON), Sector: sector, Out: filepath.Join(t.TempDir(), "base.raw"),
@@ -29,7 +35,7 @@ func written(t *testing.T, w *disk.Writer, imageJSON string, sector int) (base m
 	if len(base.Platform) == 0 || len(base.Console) == 0 || len(base.Data) == 0 {
 		t.Errorf("the base disk is described by %+v only", base)
 	}
-	return base, commit
+	return base
 }
 
 // boots fails the test unless the image comes up with the commit and the
@@ -53,7 +59,8 @@ func boots(t *testing.T, cfg tinyos.BootConfig, commit, platform string) {
 func TestDiskBoots(t *testing.T) {
 	needVM(t)
 	w := disk.New(disk.Config{ConfigDir: t.TempDir(), CacheDir: t.TempDir()})
-	base, commit := written(t, w, image, 512)
+	repo, commit := commitTinyOS(t)
+	base := writtenOf(t, w, repo, commit, image, 512)
 	metal, qemu := filepath.Join(t.TempDir(), "metal.raw"), filepath.Join(t.TempDir(), "qemu.qcow2")
 	for kind, out := range map[string]string{"metal": metal, "qemu": qemu} {
 		req := request(base, kind)
@@ -70,6 +77,11 @@ func TestDiskBoots(t *testing.T) {
 	})
 	t.Run("stamp", func(t *testing.T) {
 		stampsOnlyItsField(t, base, metal)
+	})
+	t.Run("again", func(t *testing.T) {
+		again := writtenOf(t, w, repo, commit, image, 512)
+		equalButForRoot(t, base, again)
+		equalRoots(t, base.Path, again.Path)
 	})
 }
 

@@ -47,8 +47,7 @@ func locate(field install.Field, disk string, partition int) ([]materialize.Exte
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // read only
-	// The kernel counts in sectors of 512 bytes whatever the disk's are.
-	start, err := number(filepath.Join("/sys/block", disk, disk+strconv.Itoa(partition), "start"))
+	start, err := sectors(filepath.Join("/sys/block", disk, disk+strconv.Itoa(partition), "start"))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,7 @@ func locate(field install.Field, disk string, partition int) ([]materialize.Exte
 	if errno != 0 {
 		return nil, &os.PathError{Op: "fiemap", Path: field.Path, Err: errno}
 	}
-	found, err := pick(m.Extents[:min(m.Mapped, m.Count)], field.Offset, field.Length, start*512)
+	found, err := pick(m.Extents[:min(m.Mapped, m.Count)], field.Offset, field.Length, start)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field.Path, err)
 	}
@@ -88,11 +87,13 @@ func pick(extents []fiemapExtent, at, length, start int64) ([]materialize.Extent
 	return found, nil
 }
 
-// number reads a decimal file of the kernel.
-func number(path string) (int64, error) {
+// sectors reads a number of sectors, a file of the kernel, and gives bytes. The kernel
+// counts in 512 bytes whatever the disk's sectors are.
+func sectors(path string) (int64, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	return n * 512, err
 }

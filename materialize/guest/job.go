@@ -39,11 +39,12 @@ func (s *steps) run(ctx context.Context) (install.Result, error) {
 		do       func(context.Context, string) error
 	}{
 		{"partition", 0.05, s.system.Partition},
-		{"mkfs", 0.1, s.makeFilesystems},
+		{"mkfs", 0.1, s.makeRoot},
 		{"mount", 0.2, s.mount},
 		{"pull", 0.25, ignoring(s.system.Pull)},
 		{"deploy", 0.4, ignoring(s.system.Deploy)},
 		{"bootloader", 0.8, s.grub},
+		{"folders", 0.85, s.makeFolders},
 		{"finish", 0.9, s.finish},
 	} {
 		if err := s.phase(phase.name, phase.fraction); err != nil {

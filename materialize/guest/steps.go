@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"cosafs/materialize/appliance"
@@ -12,11 +13,12 @@ import (
 
 // steps does a job's phases, which share what is here.
 type steps struct {
-	tell    *teller
-	job     *install.Job
-	system  *install.System
-	console install.Field // known once GRUB is installed
-	result  install.Result
+	tell   *teller
+	job    *install.Job
+	system *install.System
+	result install.Result
+	// The fields are known once what has them is written.
+	console, platform install.Field
 }
 
 func newSteps(job *install.Job, tell *teller) *steps {
@@ -38,9 +40,9 @@ func (s *steps) command(ctx context.Context, name string, args ...string) error 
 	cmd := exec.CommandContext(ctx, name, args...)
 	w := &lineWriter{tell: s.tell}
 	cmd.Stdout, cmd.Stderr = w, w
-	// mke2fs takes its idea of now from here.
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", s.job.Time.Unix()),
-		fmt.Sprintf("E2FSPROGS_FAKE_TIME=%d", s.job.Time.Unix()))
+	// mke2fs and mtools take their idea of now from here.
+	now := strconv.FormatInt(s.job.Time.Unix(), 10)
+	cmd.Env = append(cmd.Environ(), "SOURCE_DATE_EPOCH="+now, "E2FSPROGS_FAKE_TIME="+now, "TZ=UTC", "MTOOLSRC=/dev/null")
 	err := cmd.Run()
 	if ferr := w.flush(); err == nil {
 		err = ferr

@@ -35,10 +35,3 @@ func (l Tools) Output(ctx context.Context, name string, args ...string) ([]byte,
 		"MTOOLSRC=/dev/null", "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
 	}}.Output(ctx, l.Task, args...)
 }
-
-// Settle gives what was written now below the folders the time of Time. ostree itself
-// gives files of a commit none, which is 1970.
-func (l Tools) Settle(ctx context.Context, folders ...string) error {
-	return l.Run(ctx, "find", append(folders, "-depth", "-newermt", "@1",
-		"-exec", "touch", "-h", "-d", "@"+strconv.FormatInt(l.Time.Unix(), 10), "{}", "+")...)
-}

@@ -14,8 +14,8 @@ import (
 const block = 4096 // bytes
 
 // locate gives the ranges of the disk that hold the field of a file in a partition.
-func (w *writer) locate(ctx context.Context, p partition, field install.Field) ([]materialize.Extent, error) {
-	out, err := w.Output(ctx, "debugfs", "-R", "blocks \"/"+field.Path+"\"", at(w.req.Out, p))
+func (w *writer) locate(ctx context.Context, p install.Place, field install.Field) ([]materialize.Extent, error) {
+	out, err := w.Output(ctx, "debugfs", "-R", "blocks \"/"+field.Path+"\"", p.E2fs())
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (w *writer) locate(ctx context.Context, p partition, field install.Field) (
 		start := int64(logical) * block
 		from, to := max(start, field.Offset), min(start+block, field.Offset+field.Length)
 		if from < to {
-			found = append(found, materialize.Extent{Offset: p.start + physical*block + from - start, Length: to - from})
+			found = append(found, materialize.Extent{Offset: p.Start + physical*block + from - start, Length: to - from})
 		}
 	}
 	return found, nil

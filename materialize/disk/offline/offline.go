@@ -127,7 +127,7 @@ func (w *writer) finish(ctx context.Context) error {
 	}
 	for i, at := range []*[]materialize.Extent{&w.result.Platform, &w.result.Console} {
 		var err error
-		if *at, err = w.locate(ctx, w.parts[install.Boot-1], w.fields[i]); err != nil {
+		if *at, err = w.locate(ctx, w.place(install.Boot), w.fields[i]); err != nil {
 			return err
 		}
 	}
