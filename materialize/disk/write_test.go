@@ -81,7 +81,7 @@ func TestDiskBoots(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		again := writtenOf(t, w, repo, commit, image, 512)
 		equalButForRoot(t, base, again)
-		equalRoots(t, base.Path, again.Path)
+		equalRoots(t, base, again)
 	})
 }
 

@@ -107,7 +107,7 @@ func (s *steps) finish(ctx context.Context, disk string) error {
 	if err := unix.Unmount(bootDir, 0); err != nil {
 		return fmt.Errorf("unmount %s: %w", bootDir, err)
 	}
-	if err := s.system.Settle(ctx, targetDir); err != nil {
+	if err := s.settleRoot(ctx); err != nil {
 		return err
 	}
 	// What was written and deleted again is not part of the image.
@@ -118,6 +118,22 @@ func (s *steps) finish(ctx context.Context, disk string) error {
 		return fmt.Errorf("unmount %s: %w", targetDir, err)
 	}
 	return nil
+}
+
+// settleRoot gives what was written in the root the job's time. ostree has made the
+// deployment immutable, also for that.
+func (s *steps) settleRoot(ctx context.Context) error {
+	deployments, err := filepath.Glob(filepath.Join(targetDir, "ostree/deploy/*/deploy/*.0"))
+	if err != nil {
+		return err
+	}
+	if err := s.command(ctx, "chattr", append([]string{"-i"}, deployments...)...); err != nil {
+		return err
+	}
+	if err := s.system.Settle(ctx, targetDir); err != nil {
+		return err
+	}
+	return s.command(ctx, "chattr", append([]string{"+i"}, deployments...)...)
 }
 
 // locate finds the fields in the boot file system, which takes the folder's place for that.
