@@ -14,19 +14,12 @@ import (
 
 const image = `{"size": 2, "rootfs": "xfs", "extra-kargs": ["console=tty0", "console=ttyS0"]}`
 
-// written gives a base disk, as an open of next/x86_64/qemu.qcow2 makes it.
-func written(t *testing.T, w *disk.Writer, imageJSON string, sector int) (base materialize.BaseDisk, commit string) {
-	t.Helper()
-	repo, commit := commitTinyOS(t)
-	return writtenOf(t, w, repo, commit, imageJSON, sector), commit
-}
-
-// writtenOf gives a base disk of a commit.
-func writtenOf(t *testing.T, w *disk.Writer, repo, commit, imageJSON string, sector int) materialize.BaseDisk {
+// written gives a base disk of a commit, as an open of next/x86_64/qemu.qcow2 makes it.
+func written(t *testing.T, w *disk.Writer, repo, commit string) materialize.BaseDisk {
 	t.Helper()
 	req := materialize.DiskRequest{
 		Repo: repo, Commit: commit, Ref: ref, OS: "tinyos", Build: "1.20240101.0", Arch: "x86_64",
-		ImageJSON: []byte(imageJSON), Sector: sector, Out: filepath.Join(t.TempDir(), "base.raw"),
+		ImageJSON: []byte(image), Sector: 512, Out: filepath.Join(t.TempDir(), "base.raw"),
 	}
 	base, err := w.Write(t.Context(), req, newTask(t))
 	if err != nil {
@@ -60,7 +53,7 @@ func TestDiskBoots(t *testing.T) {
 	needVM(t)
 	w := disk.New(disk.Config{ConfigDir: t.TempDir(), CacheDir: t.TempDir()})
 	repo, commit := commitTinyOS(t)
-	base := writtenOf(t, w, repo, commit, image, 512)
+	base := written(t, w, repo, commit)
 	metal, qemu := filepath.Join(t.TempDir(), "metal.raw"), filepath.Join(t.TempDir(), "qemu.qcow2")
 	for kind, out := range map[string]string{"metal": metal, "qemu": qemu} {
 		req := request(base, kind)
@@ -79,7 +72,7 @@ func TestDiskBoots(t *testing.T) {
 		stampsOnlyItsField(t, base, metal)
 	})
 	t.Run("again", func(t *testing.T) {
-		again := writtenOf(t, w, repo, commit, image, 512)
+		again := written(t, w, repo, commit)
 		equalButForRoot(t, base, again)
 		equalRoots(t, base, again)
 	})
