@@ -72,6 +72,12 @@ func (c *cosafs) built(appliances string) string {
 	c.Helper()
 	c.cosafs("init", config(c))
 	c.link(appliances, filepath.Join(c.work, "cache", "cosafs", "appliance"))
+	return c.opened()
+}
+
+// opened mounts, and opens the qemu image, whose path in the mount it gives.
+func (c *cosafs) opened() string {
+	c.Helper()
 	c.cosafs("mount", c.mnt)
 	c.pid = c.daemonPID()
 	c.isQcow2(filepath.Join(c.mnt, "next", arch, "qemu.qcow2"))

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,10 +16,10 @@ import (
 // beside it: from disk, through the daemon alone, and again by whoever comes next.
 func BenchmarkArtifactsReading(b *testing.B) {
 	needAll(b)
-	dir := filepath.Join(shared.dir, "appliances")
-	appliances(b, dir)
 	c := newCosafs(b)
-	images := filepath.Dir(c.built(filepath.Join(dir, "cosafs")))
+	c.cosafs("init", c.variant("s/^size: 1$/size: 2/"))
+	c.more(filepath.Join(c.work, "overrides", "rootfs", "usr", "share"))
+	images := filepath.Dir(c.opened())
 	defer c.cosafs("umount", c.mnt)
 	for _, name := range []string{"openstack.qcow2", "azure.vhd", "vultr.raw"} {
 		through, native := filepath.Join(images, name), filepath.Join(c.dir, name)
@@ -35,6 +37,22 @@ func BenchmarkArtifactsReading(b *testing.B) {
 				compareAfter(b, c, bm.prepare, func() error { return readWhole(native) }, func() error { return readWhole(through) })
 			})
 		}
+	}
+}
+
+// more puts 512 MiB that don't compress into a directory.
+func (c cosafs) more(dir string) {
+	c.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		c.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "random"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{1}), imageSize)
+	if err := errors.Join(err, f.Close()); err != nil {
+		c.Fatal(err)
 	}
 }
 

@@ -25,15 +25,22 @@ func BenchmarkArtifactsWriters(b *testing.B) {
 	b.ReportMetric(r.cosafs.wall.Seconds(), "offline-s")
 }
 
+// variant gives a copy of the configuration whose image.yaml sed has changed.
+func (c cosafs) variant(script string) string {
+	c.Helper()
+	dir := filepath.Join(c.dir, "config")
+	c.run("cp", "-a", config(c), dir)
+	c.run("sed", "-i", script, filepath.Join(dir, "image.yaml"))
+	c.run("git", "-C", dir, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-qam", "variant")
+	return dir
+}
+
 // written composes off the clock and says what a writer's disk and its image cost.
 func written(b *testing.B, writer, appliances string) cost {
 	b.Helper()
 	c := newCosafs(b)
 	defer c.remove()
-	ext4 := filepath.Join(c.dir, "config")
-	c.run("cp", "-a", config(b), ext4)
-	c.run("sed", "-i", "s/^rootfs: xfs$/rootfs: ext4/", filepath.Join(ext4, "image.yaml"))
-	c.cosafs("init", ext4)
+	c.cosafs("init", c.variant("s/^rootfs: xfs$/rootfs: ext4/"))
 	c.link(appliances, filepath.Join(c.work, "cache", "cosafs", "appliance"))
 	c.cosafs("build", "ostree")
 	cpu, began := c.cost.cpu, time.Now()
