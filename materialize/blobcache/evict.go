@@ -174,7 +174,9 @@ func (o *object) punchHole(lo, hi int) error {
 // punch makes a hole. Not every file system can: then only whole objects give space
 // back.
 func punch(f *os.File, off, n int64) error {
-	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	err := onFd(f, func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
 	switch {
 	case err == nil:
 		return nil

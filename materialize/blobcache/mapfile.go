@@ -263,8 +263,22 @@ func syncDir(path string) error {
 
 // fdatasync brings a file's bytes to the disk.
 func fdatasync(f *os.File) error {
-	if err := unix.Fdatasync(int(f.Fd())); err != nil {
+	if err := onFd(f, unix.Fdatasync); err != nil {
 		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 	}
 	return nil
+}
+
+// onFd does something to a file's descriptor, which stays the file's for so long: an
+// object that is removed is closed beside whoever saves it. A closed file is an error.
+func onFd(f *os.File, do func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var done error
+	if err := raw.Control(func(fd uintptr) { done = do(int(fd)) }); err != nil {
+		return err
+	}
+	return done
 }

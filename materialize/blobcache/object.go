@@ -229,8 +229,11 @@ func (o *object) fail(err error) {
 	o.cancel(err)
 }
 
-// close closes the files. Nobody uses the object any more, or the cache is closed.
+// close closes the files, after a save that is under way. Nobody uses the object any
+// more, or the cache is closed.
 func (o *object) close() error {
 	o.cancel(errClosed)
+	o.saving.Lock()
+	defer o.saving.Unlock()
 	return errors.Join(o.data.Close(), o.maps.Close())
 }
