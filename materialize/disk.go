@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"io"
+	"os"
 	"time"
 )
 
@@ -70,6 +71,12 @@ type View interface {
 	// Data gives the first range at or after off that is not a hole; false where all
 	// that follows are zeros.
 	Data(off int64) (Extent, bool)
+	// LocalFile gives a file with the same bytes, for who reads faster from one, where
+	// it costs next to no disk; the view owns it. The first call may take a while.
+	LocalFile() (*os.File, bool)
+	// Source gives an open file, the view's, that the n bytes at off lie in as they are,
+	// and where in it; false if some are computed, or they lie in several places.
+	Source(off, n int64) (f *os.File, at int64, ok bool)
 }
 
 // A DiskWriter writes base disks and makes artifacts of them.

@@ -261,8 +261,10 @@ type fakeView struct {
 	of *fakeDisks
 }
 
-func (fakeView) Close() error  { return nil }
-func (fakeView) Blocks() int64 { return 8 }
+func (fakeView) Close() error                              { return nil }
+func (fakeView) Blocks() int64                             { return 8 }
+func (fakeView) LocalFile() (*os.File, bool)               { return nil, false }
+func (fakeView) Source(_, _ int64) (*os.File, int64, bool) { return nil, 0, false }
 
 func (v fakeView) Data(off int64) (Extent, bool) {
 	end := min(v.Size(), 4096)

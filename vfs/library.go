@@ -113,6 +113,14 @@ type Blob interface {
 	Close() error
 }
 
+// Filed is what a Blob without a local file may tell besides: which of its bytes lie in
+// one.
+type Filed interface {
+	// Source gives an open file, the blob's, that the n bytes at off lie in as they are,
+	// and where in it; false if some are computed, or they lie in several places.
+	Source(off, n int64) (f *os.File, at int64, ok bool)
+}
+
 // Sparse is what a Blob without a local file may tell besides: where its holes are.
 type Sparse interface {
 	// Data gives the first range at or after off that is not a hole; false where all

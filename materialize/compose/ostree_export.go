@@ -149,3 +149,11 @@ func (v *exportView) Next(off int64) (view.Extent, bool) {
 func (v *exportView) Data(off int64) (materialize.Extent, bool) {
 	return materialize.Extent{Offset: off, Length: v.Size() - off}, off < v.Size()
 }
+
+// LocalFile implements [materialize.View].
+func (*exportView) LocalFile() (*os.File, bool) { return nil, false }
+
+// Source implements [materialize.View].
+func (v *exportView) Source(off, n int64) (f *os.File, at int64, ok bool) {
+	return view.Source(v, off, n)
+}

@@ -39,7 +39,10 @@ const (
 )
 
 // A Writer writes disks for x86_64. It is safe for concurrent use.
-type Writer struct{ cfg Config }
+type Writer struct {
+	cfg    Config
+	cloner cloner
+}
 
 var _ materialize.DiskWriter = (*Writer)(nil)
 

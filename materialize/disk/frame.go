@@ -6,7 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"os"
+	"sync"
 
 	"cosafs/materialize"
 	"cosafs/materialize/disk/view"
@@ -22,7 +23,12 @@ func (w *Writer) View(req materialize.ImageRequest) (materialize.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.open(req)
+	o, err := p.open(req)
+	if err != nil {
+		return nil, err
+	}
+	o.cloner = &w.cloner
+	return o, nil
 }
 
 // Disk implements [materialize.DiskWriter]. What it gives is a [view.Image].
@@ -32,7 +38,11 @@ func (w *Writer) Disk(req materialize.ImageRequest) (materialize.View, error) {
 		return nil, err
 	}
 	p.frame = nil
-	return p.open(req)
+	o, err := p.open(req)
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 func platformOf(kind string) (platform, error) {
@@ -47,32 +57,60 @@ func platformOf(kind string) (platform, error) {
 // opened is a view with the file of its base disk.
 type opened struct {
 	view.Image
-	io.Closer
+	base   *view.File
+	path   string  // of the base disk
+	cloner *cloner // nil: nobody asks for a file
+	once   sync.Once
+	cloned *os.File // set by once; nil if there is none
+}
+
+// Close implements [materialize.View].
+func (o *opened) Close() error {
+	o.once.Do(func() {})
+	if o.cloned == nil {
+		return o.base.Close()
+	}
+	return errors.Join(o.cloned.Close(), o.base.Close())
+}
+
+// LocalFile implements [materialize.View].
+func (o *opened) LocalFile() (*os.File, bool) {
+	o.once.Do(func() {
+		if o.cloner != nil {
+			o.cloned = o.cloner.clone(o.path, o.Image)
+		}
+	})
+	return o.cloned, o.cloned != nil
+}
+
+// Source implements [materialize.View].
+func (o *opened) Source(off, n int64) (f *os.File, at int64, ok bool) {
+	return view.Source(o.Image, off, n)
 }
 
 // Blocks implements [materialize.View].
-func (o opened) Blocks() int64 { return view.Blocks(o.Image) }
+func (o *opened) Blocks() int64 { return view.Blocks(o.Image) }
 
 // Data implements [materialize.View].
-func (o opened) Data(off int64) (materialize.Extent, bool) {
+func (o *opened) Data(off int64) (materialize.Extent, bool) {
 	e, ok := o.Next(off)
 	return materialize.Extent{Offset: e.Start, Length: e.End - e.Start}, ok
 }
 
 // open gives the platform's disk in its frame.
-func (p platform) open(req materialize.ImageRequest) (opened, error) {
+func (p platform) open(req materialize.ImageRequest) (*opened, error) {
 	f, err := openBase(req.Base)
 	if err != nil {
-		return opened{}, fmt.Errorf("%s: %w", makeOp, err)
+		return nil, fmt.Errorf("%s: %w", makeOp, err)
 	}
 	disk, err := p.disk(f, req)
 	if err == nil && p.frame != nil {
 		disk, err = p.frame(disk)
 	}
 	if err != nil {
-		return opened{}, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return opened{disk, f}, nil
+	return &opened{Image: disk, base: f, path: req.Base.Path}, nil
 }
 
 // disk gives the platform's raw disk.

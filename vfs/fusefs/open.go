@@ -168,8 +168,8 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	want := int(min(int64(len(dest)), max(h.blob.Size()-off, 0)))
 	h.n.s.stats.reads.Add(1)
 	h.n.s.stats.bytes.Add(int64(want))
-	if h.local != nil {
-		return fuse.ReadResultFd(h.local.Fd(), off, want), 0
+	if f, at, ok := h.source(off, want); ok {
+		return fuse.ReadResultFd(f.Fd(), at, want), 0
 	}
 	if errno, fresh := h.refusal.fresh(); fresh {
 		return nil, errno
@@ -181,6 +181,17 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 		return nil, h.failed(err)
 	}
 	return fuse.ReadResultData(dest[:n]), 0
+}
+
+// source gives a file with the bytes, which the kernel then takes without a copy.
+func (h *handle) source(off int64, n int) (f *os.File, at int64, ok bool) {
+	if h.local != nil {
+		return h.local, off, true
+	}
+	if filed, can := h.blob.(vfs.Filed); can {
+		return filed.Source(off, int64(n))
+	}
+	return nil, 0, false
 }
 
 // failed translates what ended a read. One that was given up by its own caller

@@ -41,8 +41,10 @@ type builds struct {
 // A diskView is a disk that needs no closing.
 type diskView struct{ view.Image }
 
-func (diskView) Close() error    { return nil }
-func (d diskView) Blocks() int64 { return view.Blocks(d.Image) }
+func (diskView) Close() error                              { return nil }
+func (diskView) LocalFile() (*os.File, bool)               { return nil, false }
+func (diskView) Source(_, _ int64) (*os.File, int64, bool) { return nil, 0, false }
+func (d diskView) Blocks() int64                           { return view.Blocks(d.Image) }
 
 func (d diskView) Data(off int64) (materialize.Extent, bool) {
 	e, ok := d.Next(off)

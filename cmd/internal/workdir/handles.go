@@ -1,6 +1,7 @@
 package workdir
 
 import (
+	"os"
 	"slices"
 	"sync"
 
@@ -60,6 +61,14 @@ func (w *Workdir) hold(id string, b vfs.Blob, err error) (vfs.Blob, error) {
 	}
 	w.handles.add(id, 1)
 	return heldBlob{b, func() { w.handles.add(id, -1) }}, nil
+}
+
+// Source implements [vfs.Filed] for blobs that do.
+func (b heldBlob) Source(off, n int64) (f *os.File, at int64, ok bool) {
+	if filed, ok := b.Blob.(vfs.Filed); ok {
+		return filed.Source(off, n)
+	}
+	return nil, 0, false
 }
 
 // Data implements [vfs.Sparse] for blobs that do; of others all is data.

@@ -255,8 +255,7 @@ func (b viewBlob) Data(off int64) (start, end int64, ok bool) {
 	return e.Offset, e.Offset + e.Length, ok
 }
 
-// LocalFile implements [vfs.Blob].
-func (viewBlob) LocalFile() (*os.File, bool) { return nil, false }
+var _ vfs.Filed = viewBlob{}
 
 // stillNext gives vfs.ErrStale for a file of next/ whose inputs changed since:
 // other bytes must not come under its inode. The configuration's own error, if

@@ -1,7 +1,5 @@
 package view
 
-import "sort"
-
 // composed is an Image of sections.
 type composed struct {
 	sections
@@ -29,11 +27,10 @@ func zeros(size int64) Image {
 func Concat(parts ...Image) Image {
 	c := &composed{}
 	for _, part := range parts {
-		c.add(part.Size(), func(p []byte, off int64) error { return readPadded(part, p, off) })
+		c.show(part.Size(), part)
 	}
 	c.next = func(off int64) (Extent, bool) {
-		first := sort.Search(len(parts), func(i int) bool { return c.sections[i].end > off })
-		for i := first; i < len(parts); i++ {
+		for i := c.at(off); i < len(parts); i++ {
 			start := c.sections[i].start
 			if e, ok := parts[i].Next(max(0, off-start)); ok {
 				return Extent{start + e.Start, start + e.End}, true

@@ -64,6 +64,9 @@ func (f *File) Size() int64 { return f.size }
 // Next is that of [Image].
 func (f *File) Next(off int64) (Extent, bool) { return f.extents.next(off) }
 
+// Run is that of a runner.
+func (f *File) Run(off int64) Run { return Run{Extent{off, f.size}, f.file, off} }
+
 // ReadAt is that of [io.ReaderAt].
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {

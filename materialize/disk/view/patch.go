@@ -47,6 +47,25 @@ func Patch(base Image, pieces ...Piece) Image {
 // Next is that of [Image].
 func (im *patched) Next(off int64) (Extent, bool) { return joined(off, im.next) }
 
+// Run is that of a runner.
+func (im *patched) Run(off int64) Run {
+	i := im.after(off)
+	switch {
+	case im.err != nil:
+		return computed(off, im.Size())
+	case i == len(im.pieces):
+		return RunAt(im.Image, off)
+	case im.pieces[i].Offset <= off:
+		return computed(off, im.pieces[i].end())
+	}
+	return RunAt(im.Image, off).until(im.pieces[i].Offset)
+}
+
+// after gives the first piece that ends after off, or their number if none does.
+func (im *patched) after(off int64) int {
+	return sort.Search(len(im.pieces), func(i int) bool { return im.pieces[i].end() > off })
+}
+
 // ReadAt is that of [io.ReaderAt].
 func (im *patched) ReadAt(p []byte, off int64) (int, error) {
 	if im.err != nil {
@@ -54,8 +73,7 @@ func (im *patched) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := im.Image.ReadAt(p, off)
 	end := off + int64(n)
-	first := sort.Search(len(im.pieces), func(i int) bool { return im.pieces[i].end() > off })
-	for _, piece := range im.pieces[first:] {
+	for _, piece := range im.pieces[im.after(off):] {
 		if piece.Offset >= end {
 			break
 		}

@@ -75,7 +75,7 @@ func (q *qcow2) place() {
 	q.tableAt = q.add(l2, tableOf(q.l2Entry))
 	q.blocksAt = q.add(table, tableOf(q.refcountEntry))
 	q.dataAt = q.add(blocks, q.readRefcounts)
-	q.add(data, q.readData)
+	q.sections.append(section{end: data * qcow2Cluster, read: q.readData, run: q.runOfData})
 }
 
 // add adds a section of some clusters and gives the cluster after it.
@@ -131,6 +131,14 @@ func (q *qcow2) readData(p []byte, off int64) error {
 		p, off = p[n:], off+n
 	}
 	return nil
+}
+
+// runOfData tells where the clusters that hold data lie, from off bytes into them on.
+func (q *qcow2) runOfData(off int64) Run {
+	r := q.runs[q.runs.holdingData(off/qcow2Cluster)]
+	shift := (r.data - r.disk) * qcow2Cluster // from the disk to the data
+	end := (r.disk + r.count) * qcow2Cluster
+	return paddedRun(q.disk, off-shift, end).moved(shift)
 }
 
 // diskSize is the size of the disk that shows base: the one that is asked for,

@@ -49,7 +49,7 @@ func VHD(base Image, o VHDOptions) (Image, error) {
 		return nil, fmt.Errorf("VHD view: %w", err)
 	}
 	v := &vhd{disk: base, diskSize: size}
-	v.add(size, func(p []byte, off int64) error { return readPadded(base, p, off) })
+	v.show(size, base)
 	footer := newVHDFooter(size, o)
 	v.add(vhdFooter, func(p []byte, off int64) error { copy(p, footer[off:]); return nil })
 	return v, nil
