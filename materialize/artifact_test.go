@@ -39,6 +39,7 @@ func TestRecordedFileIsMadeAgain(t *testing.T) {
 	if err := errors.Join(err, os.Remove(r.Path)); err != nil {
 		t.Fatal(err)
 	}
+	w.idle()
 	target := Target{Build: r.Build, Arch: arch, Kind: "qemu"}
 	if p, err := w.Plan(t.Context(), target); err != nil || p.State != StateBuildable || len(p.Steps) != 3 || !p.Steps[1].Done {
 		t.Errorf("plan = %+v, %v; want buildable from the cached disk", p, err)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +91,14 @@ func (w *world) open(t *testing.T, build, kind string) Result {
 		t.Fatalf("open %s/%s: %v", build, kind, err)
 	}
 	return r
+}
+
+// idle waits for jobs that are about to end: what a job records is there for others
+// before it has ended.
+func (w *world) idle() {
+	for slices.ContainsFunc(w.Runner.Jobs(), JobInfo.Active) {
+		runtime.Gosched()
+	}
 }
 
 // build makes a build, which must succeed.

@@ -75,7 +75,7 @@ func (q *qcow2) place() {
 	q.tableAt = q.add(l2, tableOf(q.l2Entry))
 	q.blocksAt = q.add(table, tableOf(q.refcountEntry))
 	q.dataAt = q.add(blocks, q.readRefcounts)
-	q.sections.append(section{end: data * qcow2Cluster, read: q.readData, run: q.runOfData})
+	q.append(section{end: data * qcow2Cluster, read: q.readData, run: q.runOfData})
 }
 
 // add adds a section of some clusters and gives the cluster after it.

@@ -3,12 +3,10 @@ package view_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -159,7 +157,7 @@ func sharingDir(t *testing.T) string {
 	dir := t.TempDir()
 	run := func(name string, args ...string) {
 		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", name, err, strings.TrimSpace(fmt.Sprintf("%s", out)))
+			t.Fatalf("%s: %v: %s", name, err, bytes.TrimSpace(out))
 		}
 	}
 	image, mnt := filepath.Join(dir, "image"), filepath.Join(dir, "mnt")
