@@ -27,6 +27,8 @@ type Config struct {
 	Program string
 	Memory  int           // MiB of the virtual machine; 0 = cosa's 2048
 	Idle    time.Duration // a virtual machine that is silent for so long hangs; 0 = 3 min
+	// Version is the program's: another one may compute views otherwise.
+	Version string
 	// Writer writes the disks: Supermin, Offline or Auto; "" is Supermin.
 	Writer string
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"cosafs/materialize"
@@ -27,7 +28,8 @@ func (w *Writer) View(req materialize.ImageRequest) (materialize.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.cloner = &w.cloner
+	path := filepath.Join(filepath.Dir(req.Base.Path), w.cloneName(req))
+	o.clone = func() *os.File { return w.cloner.open(path, o.Image) }
 	return o, nil
 }
 
@@ -58,8 +60,7 @@ func platformOf(kind string) (platform, error) {
 type opened struct {
 	view.Image
 	base   *view.File
-	path   string  // of the base disk
-	cloner *cloner // nil: nobody asks for a file
+	clone  func() *os.File // nil: nobody asks for a file
 	once   sync.Once
 	cloned *os.File // set by once; nil if there is none
 }
@@ -76,8 +77,8 @@ func (o *opened) Close() error {
 // LocalFile implements [materialize.View].
 func (o *opened) LocalFile() (*os.File, bool) {
 	o.once.Do(func() {
-		if o.cloner != nil {
-			o.cloned = o.cloner.clone(o.path, o.Image)
+		if o.clone != nil {
+			o.cloned = o.clone()
 		}
 	})
 	return o.cloned, o.cloned != nil
@@ -110,7 +111,7 @@ func (p platform) open(req materialize.ImageRequest) (*opened, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &opened{Image: disk, base: f, path: req.Base.Path}, nil
+	return &opened{Image: disk, base: f}, nil
 }
 
 // disk gives the platform's raw disk.

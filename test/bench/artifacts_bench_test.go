@@ -22,7 +22,7 @@ func artifacts() map[string]bool {
 		"applehv.raw": false, "hetzner.raw": false, "vultr.raw": false,
 		"azure.vhd": false, "azurestack.vhd": false,
 		"hyperv.vhdx": true, "nutanix.qcow2": true, "digitalocean.qcow2.gz": true, "gcp.tar.gz": true, "powervs.ova.gz": true,
-		"aws.vmdk": true, "vmware.ova": true, "virtualbox.ova": true,
+		"kubevirt.ociarchive": true, "aws.vmdk": true, "vmware.ova": true, "virtualbox.ova": true,
 	}
 }
 

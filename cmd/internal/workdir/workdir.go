@@ -165,7 +165,7 @@ func (w *Workdir) newMaker(variant string) *materialize.Maker {
 	}
 	disks := disk.New(disk.Config{
 		ConfigDir: cfg.Dir, Image: variantFile("image", variant), CacheDir: filepath.Join(w.StateDir(), "appliance"), Program: w.cfg.Program,
-		Memory: w.cfg.Memory, Writer: w.cfg.Writer,
+		Memory: w.cfg.Memory, Writer: w.cfg.Writer, Version: w.cfg.Version,
 	})
 	return &materialize.Maker{
 		Frozen:   w.cfg.Frozen,

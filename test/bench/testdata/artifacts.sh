@@ -51,8 +51,9 @@ coded)
 	convert vmware tmp.vmdk vmdk -o adapter_type=lsilogic,$vmdk,compat6 && ova vmware.ova
 	convert virtualbox tmp.vmdk vmdk -o $vmdk && ova virtualbox.ova
 	convert gcp disk.raw raw && tar --owner=0 --group=0 -Sch --format=oldgnu disk.raw | gzip -6 >gcp.tar.gz
+	mkdir disk && convert kubevirt disk/kubevirt.qcow2 qcow2 && tar -Sc disk | gzip -6 >kubevirt.ociarchive
 	convert powervs powervs.raw raw && tar -Sc coreos.ovf powervs.raw | gzip -6 >powervs.ova.gz
-	rm do.qcow2 disk.vmdk disk.raw powervs.raw coreos.ovf
+	rm -r disk do.qcow2 disk.vmdk disk.raw powervs.raw coreos.ovf
 	;;
 esac
 rm tmp.qcow2 entry
