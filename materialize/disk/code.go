@@ -90,7 +90,15 @@ func ova(ctx context.Context, c coding, hypervisor pack.Hypervisor) error {
 }
 
 // vhdx is hyperv's.
-func vhdx(ctx context.Context, c coding) error { return converted(ctx, c, pack.VHDX) }
+func vhdx(ctx context.Context, c coding) error {
+	seed, err := seedOf(c.disk)
+	if err != nil {
+		return err
+	}
+	return converted(ctx, c, func(ctx context.Context, t *materialize.Task, disk, out string) error {
+		return pack.VHDX(ctx, t, disk, out, seed)
+	})
+}
 
 // compressedQCOW2 is nutanix's.
 func compressedQCOW2(ctx context.Context, c coding) error {

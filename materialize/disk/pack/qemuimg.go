@@ -9,13 +9,6 @@ import (
 	"cosafs/materialize"
 )
 
-// VHDX has qemu-img write the raw disk of the file disk as a dynamic VHDX to the file
-// out: cosa's hyperv. Its GUIDs are random, so no two are equal.
-// Errors are those of [CompressedQCOW2].
-func VHDX(ctx context.Context, t *materialize.Task, disk, out string) error {
-	return qemuImg(ctx, t, "make VHDX", disk, out, "-O", "vhdx")
-}
-
 // CompressedQCOW2 has qemu-img write the raw disk of the file disk as a qcow2 with
 // clusters compressed by zlib to the file out: cosa's nutanix. Out is to be in scratch
 // space: it's removed after an error, but not if this program dies. A qemu-img that

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"cosafs/materialize"
@@ -20,7 +22,43 @@ import (
 type converter func(ctx context.Context, t *materialize.Task, disk, out string) error
 
 func converters() map[string]converter {
-	return map[string]converter{"vhdx": pack.VHDX, "qcow2": pack.CompressedQCOW2}
+	return map[string]converter{"vhdx": vhdx, "qcow2": pack.CompressedQCOW2}
+}
+
+func vhdx(ctx context.Context, t *materialize.Task, disk, out string) error {
+	return pack.VHDX(ctx, t, disk, out, "seed")
+}
+
+// The same disk and seed give the same VHDX; another seed gives other identifiers.
+func TestVHDXIsReproducible(t *testing.T) {
+	need.Tool(t, "qemu-img")
+	path, _ := sparse(t, rand.New(rand.NewPCG(3, 8)), 64<<20, 30)
+	dir := t.TempDir()
+	for i, seed := range []string{"one", "one", "two"} {
+		if err := pack.VHDX(t.Context(), &materialize.Task{}, path, fmt.Sprint(dir, "/", i), seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(t, dir, nil, "cmp", "0", "1")
+	if differ := strings.Count(string(do(t, dir, nil, "sh", "-c", "cmp -l 0 2 || true")), "\n"); differ < 3*8 || differ > 5*16+8 {
+		t.Errorf("%d bytes differ between disks with other GUIDs", differ)
+	}
+}
+
+// A file that qemu-img left open, or that is none, is refused, and removed.
+func TestVHDXThatIsNone(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nfor last; do :; done\nhead -c 300000 /dev/zero >\"$last\"\n"
+	if err := os.WriteFile(dir+"/qemu-img", []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := pack.VHDX(t.Context(), &materialize.Task{}, "/dev/null", dir+"/out", "seed"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(dir + "/out"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is left: %v", err)
+	}
 }
 
 func TestQemuImgKeepsTheDisk(t *testing.T) {
@@ -117,7 +155,7 @@ func TestQemuImgEndsWithItsContext(t *testing.T) {
 	do(t, dir, nil, "mkfifo", "begun")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- pack.VHDX(ctx, &materialize.Task{}, "/dev/null", dir+"/out") }()
+	go func() { done <- vhdx(ctx, &materialize.Task{}, "/dev/null", dir+"/out") }()
 	if _, err := os.ReadFile(dir + "/begun"); err != nil { // blocks until it's written
 		t.Fatal(err)
 	}
