@@ -8,7 +8,8 @@ import (
 
 // Again says whether the file of a recorded artifact is gone and can be had again
 // as it was: the disk that it was made of is in the cache still, and an image is a
-// function of its disk; or it is the commit, of whose objects it is computed. A disk
+// function of its disk; or it is the commit, of whose objects it is computed; or it is of
+// the live system, which is a function of the commit. A disk
 // written anew would be another one, as its file systems draw lots. It looks at files
 // only where the record alone doesn't decide.
 func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
@@ -19,10 +20,13 @@ func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
 		size, err := m.Commits.ExportSize(ctx, b.Commit, exportRefs(b))
 		return err == nil && size == a.Size
 	}
-	if !slices.Contains(m.Disks.Kinds(), a.Kind) {
+	if !slices.Contains(m.Kinds(), a.Kind) {
 		return false
 	}
 	req, err := m.requestOf(ctx, b, a.Kind)
+	if m.isLive(a.Kind) {
+		return err == nil && m.Commits.Has(ctx, b.Commit)
+	}
 	return err == nil && m.cached(req)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 type fakeLive struct {
 	t    *testing.T
 	runs int
+	salt string // of the content
 }
 
 func (*fakeLive) LiveKinds() []string { return []string{"live-iso", "live-rootfs"} }
@@ -23,7 +25,7 @@ func (l *fakeLive) MakeLive(_ context.Context, _ DiskRequest, task *Task) (map[s
 	made := map[string]string{}
 	for _, kind := range l.LiveKinds() {
 		made[kind] = filepath.Join(task.Scratch, kind)
-		write(l.t, made[kind], kind)
+		write(l.t, made[kind], kind+l.salt)
 	}
 	return made, nil
 }
@@ -43,6 +45,38 @@ func TestLiveIsMadeTogether(t *testing.T) {
 		t.Errorf("made %d times, want once", l.runs)
 	}
 	w.wantRuns(t, 1, 0, 0)
+}
+
+// One whose file is gone is made again of the commit, beside those that are here, and
+// must come out as recorded.
+func TestLiveIsMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	l := &fakeLive{t: t}
+	w.Live = l
+	r := w.open(t, Next, "live-iso")
+	root := w.open(t, r.Build, "live-rootfs").Path
+	before, err := os.Stat(root)
+	if err := errors.Join(err, os.Remove(r.Path)); err != nil {
+		t.Fatal(err)
+	}
+	w.idle()
+	if p := w.plan(t, r.Build, "live-iso"); p.State != StateBuildable || len(p.Steps) != 2 || !p.Steps[0].Done {
+		t.Errorf("plan = %+v; want buildable of the commit", p)
+	}
+	l.salt = "other"
+	if _, err := w.Make(t.Context(), Target{Build: r.Build, Arch: arch, Kind: "live-iso"}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("another image: %v, want ErrCorrupt", err)
+	}
+	l.salt = ""
+	if err := w.Retry(t.Context(), Target{Build: r.Build, Arch: arch, Kind: "live-iso"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, w.open(t, r.Build, "live-iso").Path); got != "live-iso" {
+		t.Errorf("made again: %q", got)
+	}
+	if now, err := os.Stat(root); err != nil || !os.SameFile(before, now) {
+		t.Errorf("what was here isn't the same file: %v", err)
+	}
 }
 
 // If one of them is recorded with other bytes, none of the new ones is recorded beside it:

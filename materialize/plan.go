@@ -218,7 +218,7 @@ func (f Facts) planArtifact() Plan {
 	case f.Failure != nil:
 		p.State, p.Reason, p.Job = StateFailed, f.Failure.Error(), jobOf(f.Failure)
 	case f.Again:
-		p.State, p.Reason = StateBuildable, "its file is gone; opening it makes it again of the same disk, and it must come out as recorded"
+		p.State, p.Reason = StateBuildable, "its file is gone; opening it makes it again of the same disk or commit, and it must come out as recorded"
 	case f.View:
 		p.State, p.Reason = StateBuildable, "it is computed from the build's disk, which opening it writes"
 	default:

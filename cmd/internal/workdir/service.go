@@ -17,7 +17,12 @@ import (
 
 // Status implements [webui.Service].
 func (w *Workdir) Status(context.Context) (webui.Status, error) {
-	jobs := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return !j.Active() })
+	jobs := []materialize.JobInfo{} // a list to programs, though there are none
+	for _, j := range w.runner.Jobs() {
+		if j.Active() {
+			jobs = append(jobs, j)
+		}
+	}
 	return webui.Status{
 		Version: w.cfg.Version, PID: os.Getpid(), Workdir: w.root, Engine: w.maker.Composer.Name(),
 		Started: w.started, Jobs: jobs,

@@ -120,10 +120,13 @@ func (s *System) BootEntry() (options string, err error) {
 }
 
 // LiveKargs gives the kernel's arguments of a live system, from a boot entry's options:
-// its root is no partition, and each boot is its first.
+// its root is no partition and holds one deployment, and each boot is its first. cosa
+// drops the consoles too (live_exclude_kargs of its cmd-buildextend-live): here they stay,
+// so that who boots without a screen sees something.
 func (j *Job) LiveKargs(options string) string {
 	args := slices.DeleteFunc(strings.Fields(options), func(arg string) bool {
-		return arg == "rw" || strings.HasPrefix(arg, "root=") || strings.HasPrefix(arg, "$")
+		key, _, _ := strings.Cut(arg, "=")
+		return slices.Contains([]string{"rw", "root", "ostree", "rhcos.root", "ignition.platform.id"}, key) || strings.HasPrefix(key, "$")
 	})
 	if j.Ignition {
 		args = append(args, "ignition.firstboot")
