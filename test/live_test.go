@@ -3,6 +3,7 @@ package test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"cosafs/test/tinyos"
@@ -33,8 +34,8 @@ func TestLiveSystem(t *testing.T) {
 		t.Errorf("extend live: %s", out)
 	}
 	iso, commit := e.path(id, "x86_64", "live.iso"), e.meta(id).Commit
-	e.boots(tinyos.BootConfig{CDROM: iso}, commit, "metal")
-	e.boots(tinyos.BootConfig{CDROM: iso, UEFI: true}, commit, "metal")
+	e.runBoots(commit, "metal", "live-iso")
+	e.runBoots(commit, "metal", "--firmware", "uefi", iso)
 	initrd := filepath.Join(e.dir, "initrd")
 	e.sh("sh", "-c", "cat "+e.path(id, "x86_64", "live-initramfs.img")+" "+e.path(id, "x86_64", "live-rootfs.img")+" >"+initrd)
 	e.boots(tinyos.BootConfig{
@@ -43,5 +44,14 @@ func TestLiveSystem(t *testing.T) {
 	}, commit, "metal")
 	if n := e.jobFolders(); n != jobs || e.vmRuns() != 0 {
 		t.Errorf("%d more jobs, %d disks written; want none", n-jobs, e.vmRuns())
+	}
+	if err := os.Remove(filepath.Join(dir, images["live-iso"].Path)); err != nil {
+		t.Fatal(err)
+	}
+	if sum, _, _ := strings.Cut(e.sh("sha256sum", iso), " "); sum != images["live-iso"].SHA256 {
+		t.Errorf("made again, the ISO has sha256 %s, want %s", sum, images["live-iso"].SHA256)
+	}
+	if n := e.jobFolders(); n != jobs+1 || e.vmRuns() != 0 {
+		t.Errorf("%d more jobs, %d disks written; want one job for the ISO", n-jobs, e.vmRuns())
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"cosafs/materialize/disk/install"
 	"cosafs/materialize/disk/live"
 	"cosafs/test/need"
@@ -106,12 +108,52 @@ func TestLiveEmbedAreas(t *testing.T) {
 	if want := kargs.Default + f.End; !strings.HasPrefix(area, want) || strings.Trim(area[len(want):], f.Pad) != "" {
 		t.Errorf("the area is %q, want %q and %q to its end", area, want, f.Pad)
 	}
+	if !strings.HasPrefix(string(menu[f.Offset+kargs.Size:]), " COREOS_KARG_EMBED_AREA\n") || !strings.HasSuffix(area, "#") {
+		t.Errorf("the area isn't named at its end")
+	}
+	if strings.Contains(kargs.Default, "ostree=") {
+		t.Errorf("arguments name a deployment: %q", kargs.Default)
+	}
 	if !strings.Contains(kargs.Default, "ignition.platform.id=metal") || !strings.Contains(kargs.Default, "coreos.liveiso=tinyos-1") {
 		t.Errorf("arguments: %q", kargs.Default)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "iso", ignition.File)); err != nil || len(b) != 256<<10 || strings.Trim(string(b), "\x00") != "" {
 		t.Errorf("%s has %d bytes, want 256 KiB of zeros: %v", ignition.File, len(b), err)
 	}
+}
+
+// What a tree's coreos-installer can be told is told of the images; without one, nothing.
+func TestLiveFeatures(t *testing.T) {
+	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.fat", "mcopy", "grub-mkimage")
+	if testing.Short() {
+		t.Skip("makes ISOs")
+	}
+	repo, commit := commitTinyOS(t)
+	var got map[string]any
+	featuresOf(t, repo, commit, &got)
+	if diff := cmp.Diff(map[string]any{"installer-config": false, "live-initrd-network": false}, got); diff != "" {
+		t.Errorf("without an installer (-want +got):\n%s", diff)
+	}
+	sh(t, ".", "ostree --repo="+repo+" checkout -U "+commit+" "+repo+"/tree; cd "+repo+`/tree; mkdir -p usr/share/coreos-installer
+		printf 'image-url: https://example.org\ncopy-network: true\n' >usr/share/coreos-installer/example-config.yaml`)
+	commit = strings.TrimSpace(sh(t, ".", "ostree --repo="+repo+" commit -b "+ref+" --tree=dir="+repo+"/tree"))
+	got = nil
+	featuresOf(t, repo, commit, &got)
+	if diff := cmp.Diff(map[string]any{
+		"installer-config": true, "live-initrd-network": true, "initrd-copy-network": true,
+		"installer-config-directives": map[string]any{"image-url": true, "copy-network": true},
+	}, got); diff != "" {
+		t.Errorf("with one (-want +got):\n%s", diff)
+	}
+}
+
+// featuresOf reads the table of an ISO, which is that of its initramfs too.
+func featuresOf(t *testing.T, repo, commit string, into any) {
+	t.Helper()
+	dir, made := t.TempDir(), liveImages(t, repo, commit, "squashfs")
+	sh(t, dir, "xorriso -osirrox on -indev "+made.ISO+" -extract /coreos coreos 2>/dev/null")
+	sh(t, dir, "grep -aqF -f coreos/features.json "+made.Initramfs)
+	readJSON(t, filepath.Join(dir, "coreos/features.json"), into)
 }
 
 func readJSON(t *testing.T, path string, into any) {

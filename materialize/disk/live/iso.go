@@ -23,11 +23,12 @@ const (
 )
 
 // menu is the boot loader's, with the embed area of arguments: what is not arguments is
-// a comment in a line of its own.
+// a comment in a line of its own. Tools that don't read kargs.json, such as OpenShift's,
+// find the area by the name at its end.
 const menu = `# Made by cosafs.
 set timeout=1
 menuentry "%s (Live)" {
-  linux /%s %s
+  linux /%s %s COREOS_KARG_EMBED_AREA
   initrd /%s /%s
 }
 `
@@ -41,6 +42,10 @@ func (m *maker) bootloader(ctx context.Context) error {
 			fmt.Errorf("kernel arguments of %d bytes: %w", len(kargs), fs.ErrInvalid))
 	}
 	area := kargs + "\n" + strings.Repeat("#", kargsArea-len(kargs)-1)
+	features, err := m.features()
+	if err != nil {
+		return err
+	}
 	text := fmt.Sprintf(menu, m.req.Job.OS+" "+m.req.Job.Build, kernelFile, area, initramfsFile, ignitionFile)
 	for name, content := range map[string]any{
 		"coreos/kargs.json":   embedArea(kargs, strings.Index(text, area)),
@@ -54,7 +59,7 @@ func (m *maker) bootloader(ctx context.Context) error {
 			return err
 		}
 	}
-	err := errors.Join(os.WriteFile(m.in(grubConfig), []byte(text), 0o644), os.WriteFile(m.in("coreos/features.json"), []byte(features), 0o644),
+	err = errors.Join(os.WriteFile(m.in(grubConfig), []byte(text), 0o644), os.WriteFile(m.in("coreos/features.json"), []byte(features), 0o644),
 		os.WriteFile(m.in(ignitionFile), make([]byte, ignitionArea), 0o644))
 	if err != nil {
 		return err

@@ -57,6 +57,10 @@ func (m *maker) initramfs(context.Context) error {
 	if err != nil {
 		return err
 	}
+	features, err := m.features()
+	if err != nil {
+		return err
+	}
 	added := filepath.Join(m.temp, "live.cpio")
 	err = m.archive(added, func(w *cpio.Writer) error {
 		return m.addTexts(w, []text{
@@ -72,9 +76,6 @@ func (m *maker) initramfs(context.Context) error {
 	}
 	return appendAligned(m.in(initramfsFile), added)
 }
-
-// features are what the live system offers to coreos-installer.
-const features = "{\"installer-config\": false, \"live-initrd-network\": false}\n"
 
 // streamHash gives the sha256 of each block of a file, as coreos-installer's
 // stream-hash reads them.
