@@ -65,7 +65,7 @@ func lostFailure(t Target, a Artifact) error {
 			fmt.Errorf("%s %s: %w", a.File, a.Damage, ErrCorrupt))
 	}
 	err := fmt.Errorf("%s is recorded in meta.json, but the file is not here, and an image built again would not be the recorded one: %w",
-		a.File, os.ErrNotExist)
+		a.File, ErrGone)
 	return Fail(ClassConfig, "open "+t.String(), "bring the file back, or "+another(t), err)
 }
 

@@ -3,6 +3,7 @@ package materialize
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ var (
 	ErrNotMakeable = errors.New("no recipe makes it")
 	// ErrCorrupt means that bytes do not have the digest that is recorded for them.
 	ErrCorrupt = errors.New("bytes do not match the recorded sha256")
+	// ErrGone means that a recorded artifact's bytes are nowhere any more, and nothing
+	// made now could pass for them. It is an [fs.ErrNotExist], and reads like it; a file
+	// that work needs and lacks, such as one of the configuration, is that alone.
+	ErrGone = fmt.Errorf("%w", fs.ErrNotExist)
 )
 
 // A Class says what kind of thing went wrong, and so whether trying again can help.

@@ -77,8 +77,8 @@ func answerOf(err error) (a answer, known bool) {
 	return answer{status: http.StatusInternalServerError}, false
 }
 
-// failed answers a failure: that of a job is one of what the file depends on, and
-// one without a job of a recorded file says that it is gone.
+// failed answers a failure: it is one of what the file depends on, unless its own
+// bytes are gone. Those of another file, which a job wanted, are a dependency too.
 func failed(err error, f *materialize.Failure) answer {
 	var job *materialize.JobError
 	switch {
@@ -86,7 +86,7 @@ func failed(err error, f *materialize.Failure) answer {
 		return answer{status: http.StatusInsufficientStorage}
 	case f.Class == materialize.ClassNetwork:
 		return answer{http.StatusServiceUnavailable, later}
-	case !errors.As(err, &job) && errors.Is(err, fs.ErrNotExist):
+	case !errors.As(err, &job) && errors.Is(err, materialize.ErrGone):
 		return answer{status: http.StatusGone}
 	}
 	return answer{status: http.StatusFailedDependency}

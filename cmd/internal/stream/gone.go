@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"io/fs"
-
 	"cosafs/index"
 	"cosafs/index/catalog"
 	"cosafs/materialize"
@@ -30,7 +28,7 @@ const noObject = "meta.json names it, but the store has no such object"
 // image made again would not be the recorded one.
 func goneFailure(e vfs.Entry, src *source, why string) error {
 	return materialize.Fail(materialize.ClassConfig, "open "+e.Name, "look for a build that still has one: cosafs find --kind "+e.Kind,
-		materialize.Says(fs.ErrNotExist, "%s: %s", src.name, why))
+		materialize.Says(materialize.ErrGone, "%s: %s", src.name, why))
 }
 
 // cleanupOf gives what the list says was deleted of a build's artifacts: nil for
