@@ -252,6 +252,9 @@ func TestUploadsStayApart(t *testing.T) {
 			}
 			_, err := w.listen()
 			w.hinted(err, fs.ErrInvalid, "--upload-dir")
+			if err != nil && strings.Count(err.Error(), " lies in ") != 1 {
+				t.Errorf("%v: want the reason once", err)
+			}
 		})
 	}
 }

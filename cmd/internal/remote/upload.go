@@ -56,7 +56,10 @@ func uploadable(dir, workdir string) error {
 	}
 	for _, name := range []string{"builds", "cache", "tmp"} {
 		theirs := filepath.Join(workdir, name)
-		if err := errors.Join(outside(dir, theirs), outside(theirs, dir)); err != nil {
+		if err := outside(dir, theirs); err != nil {
+			return err // of the same directory, the other way round says it again
+		}
+		if err := outside(theirs, dir); err != nil {
 			return err
 		}
 	}
