@@ -32,9 +32,9 @@ func (p *program) awsUploadCommand() *cli.Command {
 		Usage:     "make a snapshot and an AMI of a build's disk, and copies in other regions",
 		ArgsUsage: "[BUILD]",
 		Description: "Sends the blocks of the disk that hold data by the EBS direct API; with --bucket it puts the\n" +
-			"VMDK into S3 and has AWS import it, as cosa does. What an earlier run began is gone on with, what\n" +
-			"is there under the name is taken. amis of meta.json has what came of it. cosa's names work, too:\n" +
-			"buildextend-aws --upload, buildextend-ec2, imageupload-aws.",
+			"VMDK into S3 and has AWS import it, as cosa does; the build gets and keeps that file. What an\n" +
+			"earlier run began is gone on with, what is there under the name is taken. amis of meta.json has\n" +
+			"what came of it. cosa's names work, too: buildextend-aws --upload, buildextend-ec2, imageupload-aws.",
 		Flags: append(awsFlags(),
 			&cli.StringSliceFlag{Name: "region", Usage: "upload to `REGION`; may be given again, and those get copies", DefaultText: "us-east-1"},
 			&cli.StringFlag{Name: "bucket", Usage: "import from `URL`, s3://BUCKET or s3://BUCKET/PREFIX in the first region"},
