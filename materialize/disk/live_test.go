@@ -16,8 +16,8 @@ import (
 	"cosafs/test/tinyos"
 )
 
-// The live system boots from CD and disk, by BIOS and UEFI, and from the network, with
-// either root; and comes out the same every time.
+// The live system boots from disk, by BIOS and UEFI, and from the network, with either
+// root; and comes out the same every time. From CD cosafs run boots it, in package test.
 func TestLiveImages(t *testing.T) {
 	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.erofs", "mkfs.fat", "mcopy", "grub-mkimage", "qemu-system-x86_64", "ovmf")
 	if testing.Short() {
@@ -35,9 +35,9 @@ func TestLiveImages(t *testing.T) {
 	if at := sh(t, ".", "dd if="+made.RootFS+" bs=1 skip=124 count=4 2>/dev/null"); at != "hsqs" {
 		t.Errorf("byte 124 of the root is %q, want a squashfs", at)
 	}
+	t.Run("embed areas", func(t *testing.T) { areasAreTrue(t, made.ISO) })
+	t.Run("features", func(t *testing.T) { featuresAreTrue(t, repo, made) })
 	for name, cfg := range map[string]tinyos.BootConfig{
-		"CD by BIOS":   {CDROM: made.ISO},
-		"CD by UEFI":   {CDROM: made.ISO, UEFI: true},
 		"disk by BIOS": {Disk: made.ISO},
 		"disk by UEFI": {Disk: made.ISO, UEFI: true},
 		"network":      network(t, made, "squashfs"),
@@ -76,14 +76,10 @@ func liveImages(t *testing.T, repo, commit, kind string, options ...string) live
 }
 
 // coreos-installer writes into these areas of an ISO: what is said of them is true.
-func TestLiveEmbedAreas(t *testing.T) {
-	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.fat", "mcopy", "grub-mkimage")
-	if testing.Short() {
-		t.Skip("makes an ISO")
-	}
-	repo, commit := commitTinyOS(t)
+func areasAreTrue(t *testing.T, iso string) {
+	t.Helper()
 	dir := t.TempDir()
-	sh(t, dir, "xorriso -osirrox on -indev "+liveImages(t, repo, commit, "squashfs").ISO+" -extract / iso 2>/dev/null; chmod -R u+w iso")
+	sh(t, dir, "xorriso -osirrox on -indev "+iso+" -extract / iso 2>/dev/null; chmod -R u+w iso")
 	var kargs struct {
 		Default string
 		Files   []struct {
@@ -123,22 +119,18 @@ func TestLiveEmbedAreas(t *testing.T) {
 }
 
 // What a tree's coreos-installer can be told is told of the images; without one, nothing.
-func TestLiveFeatures(t *testing.T) {
-	need.Tool(t, "ostree", "xorriso", "mksquashfs", "mkfs.fat", "mcopy", "grub-mkimage")
-	if testing.Short() {
-		t.Skip("makes ISOs")
-	}
-	repo, commit := commitTinyOS(t)
+func featuresAreTrue(t *testing.T, repo string, made live.Files) {
+	t.Helper()
 	var got map[string]any
-	featuresOf(t, repo, commit, &got)
+	featuresOf(t, made, &got)
 	if diff := cmp.Diff(map[string]any{"installer-config": false, "live-initrd-network": false}, got); diff != "" {
 		t.Errorf("without an installer (-want +got):\n%s", diff)
 	}
-	sh(t, ".", "ostree --repo="+repo+" checkout -U "+commit+" "+repo+"/tree; cd "+repo+`/tree; mkdir -p usr/share/coreos-installer
+	sh(t, ".", "ostree --repo="+repo+" checkout -U "+ref+" "+repo+"/tree; cd "+repo+`/tree; mkdir -p usr/share/coreos-installer
 		printf 'image-url: https://example.org\ncopy-network: true\n' >usr/share/coreos-installer/example-config.yaml`)
-	commit = strings.TrimSpace(sh(t, ".", "ostree --repo="+repo+" commit -b "+ref+" --tree=dir="+repo+"/tree"))
+	commit := strings.TrimSpace(sh(t, ".", "ostree --repo="+repo+" commit -b "+ref+" --tree=dir="+repo+"/tree"))
 	got = nil
-	featuresOf(t, repo, commit, &got)
+	featuresOf(t, liveImages(t, repo, commit, "squashfs"), &got)
 	if diff := cmp.Diff(map[string]any{
 		"installer-config": true, "live-initrd-network": true, "initrd-copy-network": true,
 		"installer-config-directives": map[string]any{"image-url": true, "copy-network": true},
@@ -148,9 +140,9 @@ func TestLiveFeatures(t *testing.T) {
 }
 
 // featuresOf reads the table of an ISO, which is that of its initramfs too.
-func featuresOf(t *testing.T, repo, commit string, into any) {
+func featuresOf(t *testing.T, made live.Files, into any) {
 	t.Helper()
-	dir, made := t.TempDir(), liveImages(t, repo, commit, "squashfs")
+	dir := t.TempDir()
 	sh(t, dir, "xorriso -osirrox on -indev "+made.ISO+" -extract /coreos coreos 2>/dev/null")
 	sh(t, dir, "grep -aqF -f coreos/features.json "+made.Initramfs)
 	readJSON(t, filepath.Join(dir, "coreos/features.json"), into)
