@@ -208,6 +208,27 @@ func (w *world) survives(t *testing.T, dir, name string, data []byte) (kept bool
 	return kept
 }
 
+// A table that was being written when the process was killed costs nothing that was
+// recorded.
+func TestTableThatIsHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	w, c := filled(t, dir)
+	killed := copyDir(t, dir)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(killed, "db", "000077.sst"), make([]byte, 4<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = open(t, killed)
+	if !w.right(t, c) {
+		t.Error("the catalog is empty")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Files that go missing are damage, too.
 func TestLostFiles(t *testing.T) {
 	dir := t.TempDir()

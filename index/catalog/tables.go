@@ -8,16 +8,22 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
 // checkTables reads all tables of a database that was killed. Badger would read
-// them in goroutines of its own, where nobody can catch what it throws.
+// them in goroutines of its own, where nobody can catch what it throws. Those that its
+// manifest doesn't name it deletes: a table is half written until it is named there.
 func checkTables(dir string, alive func() error) error {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	named := namedTables(dir)
 	for _, path := range paths {
+		if !named(path) {
+			continue
+		}
 		if err == nil {
 			err = alive()
 		}
@@ -26,6 +32,26 @@ func checkTables(dir string, alive func() error) error {
 		}
 	}
 	return err
+}
+
+// namedTables tells the tables that the manifest names; all, if it can't be read: badger
+// says then what is wrong with it.
+func namedTables(dir string) func(path string) bool {
+	var manifest badger.Manifest
+	err := contain(func() error {
+		f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // read only
+		manifest, _, err = badger.ReplayManifestFile(f, 0, badger.DefaultOptions(dir).WithLogger(nil))
+		return err
+	})
+	return func(path string) bool {
+		id, ok := table.ParseFileID(path)
+		_, named := manifest.Tables[id]
+		return err != nil || !ok || named
+	}
 }
 
 // checkOneTable reads one table: first what badger takes for granted, then the
