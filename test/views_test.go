@@ -162,16 +162,36 @@ func (e *env) holesAreRight(kind, path string) {
 	}
 	copied := filepath.Join(e.dir, "copied")
 	e.sh("cp", "--sparse=auto", path, copied)
-	e.sh("cmp", path, copied)
-	var have unix.Stat_t
-	if err := unix.Stat(copied, &have); err != nil {
-		e.Fatal(err)
+	if have := e.data(copied) / 512; have > st.Blocks+st.Blocks/8+64 {
+		e.Errorf("%s: a copy has data in %d blocks, the view %d", kind, have, st.Blocks)
 	}
-	if have.Blocks > st.Blocks+st.Blocks/8+64 {
-		e.Errorf("%s: a copy takes %d blocks, the view %d", kind, have.Blocks, st.Blocks)
-	}
+	e.sh("cmp", path, copied) // what it reads in space given in advance counts as data later
 	if err := os.Remove(copied); err != nil {
 		e.Fatal(err)
+	}
+}
+
+// data is how many bytes of a file aren't in holes. Its blocks may be more: xfs gives a file
+// that grows some in advance.
+func (e *env) data(path string) int64 {
+	e.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		e.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	for total, end := int64(0), int64(0); ; {
+		start, err := unix.Seek(int(f.Fd()), end, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return total
+		}
+		if err == nil {
+			end, err = unix.Seek(int(f.Fd()), start, unix.SEEK_HOLE)
+		}
+		if err != nil {
+			e.Fatal(err)
+		}
+		total += end - start
 	}
 }
 
@@ -213,11 +233,12 @@ func (e *env) used() int64 {
 	return e.diskUse(e.work)
 }
 
-// diskUse is the disk space that the files at and below a path take, in bytes.
+// diskUse is the disk space that the files at and below a path take, in bytes, but for
+// files of views, which share the blocks of a disk that is counted.
 func (e *env) diskUse(path string) int64 {
 	e.Helper()
 	var total int64
-	for _, f := range strings.Fields(e.sh("find", path, "-type", "f", "-printf", "%b\n")) {
+	for _, f := range strings.Fields(e.sh("find", path, "-type", "f", "!", "-name", "*.view", "-printf", "%b\n")) {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			e.Fatal(err)
