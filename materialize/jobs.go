@@ -23,11 +23,12 @@ const hintDied = "nothing is lost; ask for it again"
 func (s JobState) ended() bool { return s != JobWaiting && s != JobRunning }
 
 // Jobs lists the jobs that wait or run in this process and in others of this
-// machine, and those ended ones that are remembered, newest first. It reads one
-// small file for each job that isn't this process's.
+// machine, and those ended ones that are remembered, newest first; with none the list is
+// empty, not nil, as programs that get it in JSON want it. It reads one small file for
+// each job that isn't this process's.
 func (r *Runner) Jobs() []JobInfo {
 	own := r.ownJobs()
-	var jobs []JobInfo
+	jobs := []JobInfo{}
 	for _, id := range r.jobIDs() {
 		info, ok := own[id]
 		if !ok {

@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,11 +70,17 @@ func (e *env) boots(cfg tinyos.BootConfig, commit, platformID string) {
 	if err != nil {
 		e.Fatalf("boot %+v: %v\n%s", cfg, err, console)
 	}
-	if m := deployment.FindSubmatch(console); m == nil || string(m[1]) != commit {
-		e.Errorf("boot %+v: deployment %q, want commit %s", cfg, m, commit)
+	e.isUp(fmt.Sprintf("boot %+v", cfg), string(console), commit, platformID)
+}
+
+// isUp checks what a console says of commit and platform.
+func (e *env) isUp(what, console, commit, platformID string) {
+	e.Helper()
+	if m := deployment.FindStringSubmatch(console); m == nil || m[1] != commit {
+		e.Errorf("%s: deployment %q, want commit %s\n%s", what, m, commit, console)
 	}
-	if m := platform.FindSubmatch(console); m == nil || string(m[1]) != platformID {
-		e.Errorf("boot %+v: platform %q, want %s\n%s", cfg, m, platformID, console)
+	if m := platform.FindStringSubmatch(console); m == nil || m[1] != platformID {
+		e.Errorf("%s: platform %q, want %s\n%s", what, m, platformID, console)
 	}
 }
 

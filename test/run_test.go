@@ -3,6 +3,7 @@ package test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -32,12 +33,7 @@ func (e *env) runBoots(commit, platformID string, args ...string) {
 		e.Errorf("cosafs run %q has ended: %v", args, err)
 	}
 	_ = cmd.Wait() // ended by a signal
-	if m := deployment.FindStringSubmatch(console); m == nil || m[1] != commit {
-		e.Errorf("cosafs run %q: deployment %q, want commit %s\n%s", args, m, commit, console)
-	}
-	if m := platform.FindStringSubmatch(console); m == nil || m[1] != platformID {
-		e.Errorf("cosafs run %q: platform %q, want %s", args, m, platformID)
-	}
+	e.isUp(fmt.Sprintf("cosafs run %q", args), console, commit, platformID)
 	if left := e.sh("sh", "-c", "pgrep -af '^[^ ]*qemu-system.*"+e.dir+"' || true"); left != "" {
 		e.Errorf("cosafs run %q left %s", args, left)
 	}

@@ -58,7 +58,6 @@ func (p *program) status(ctx context.Context) error {
 func (p *program) askStatus(ctx context.Context, s webui.Service) (statusReport, error) {
 	st, err := s.Status(ctx)
 	rep := statusReport{Status: st, Config: p.cfg}
-	rep.Jobs = append([]materialize.JobInfo{}, st.Jobs...) // [] in JSON, not null
 	_, rep.Daemon = s.(*webui.Client)
 	return rep, err
 }

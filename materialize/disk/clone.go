@@ -22,22 +22,22 @@ type cloner struct {
 	unable sync.Map // directories on whose file systems they can't
 }
 
-// cloneName is the base name of a view's file: whatever decides its bytes, beside the
-// base disk, is in it.
-func (w *Writer) cloneName(req materialize.ImageRequest) string {
+// clonePath is where a view's file lies: whatever decides its bytes, beside the base disk,
+// is in its name.
+func (w *Writer) clonePath(req materialize.ImageRequest) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{w.Tool(), w.cfg.Version, req.Kind, string(req.ImageJSON), string(req.PlatformsJSON)}))
-	return fmt.Sprintf("%s-%x.view", req.Kind, sum[:8])
+	return filepath.Join(filepath.Dir(req.Base.Path), fmt.Sprintf("%s-%x.view", req.Kind, sum[:8]))
 }
 
 // open gives the file of an image; nil where that would take as much disk again, or
 // fails: a view works without.
 func (c *cloner) open(path string, im view.Image) *os.File {
-	if f, err := os.Open(path); err == nil {
-		return f
-	}
 	dir := filepath.Dir(path)
 	if _, ok := c.unable.Load(dir); ok {
 		return nil
+	}
+	if f, err := os.Open(path); err == nil {
+		return f
 	}
 	err := cloneTo(path, im)
 	if errors.Is(err, errors.ErrUnsupported) {

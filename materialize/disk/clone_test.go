@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -16,8 +15,7 @@ import (
 // Where files share blocks a view is a file to those who read one faster, the same at
 // each open, and it goes with its base disk's directory.
 func TestViewIsAFileOnXFS(t *testing.T) {
-	need.Tool(t, "root", "mkfs.xfs")
-	dir := xfs(t)
+	dir := need.XFS(t)
 	base := madeUp(t)
 	path := filepath.Join(dir, "base.raw")
 	sh(t, ".", "cp --sparse=always '"+base.Path+"' "+path)
@@ -63,25 +61,4 @@ func TestViewIsAFileOnXFS(t *testing.T) {
 	if err := v.Close(); err != nil {
 		t.Error(err)
 	}
-}
-
-// xfs is a directory on a file system of its own.
-func xfs(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	image, mnt := filepath.Join(dir, "image"), filepath.Join(dir, "mnt")
-	if err := os.Mkdir(mnt, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"mkfs.xfs", "-q", "-m", "reflink=1", "-d", "file=1,name=" + image + ",size=512m"}, {"mount", "-o", "loop", image, mnt}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", args[0], err, out)
-		}
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", mnt).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return mnt
 }

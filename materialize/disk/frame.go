@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"cosafs/materialize"
@@ -28,8 +27,7 @@ func (w *Writer) View(req materialize.ImageRequest) (materialize.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(filepath.Dir(req.Base.Path), w.cloneName(req))
-	o.clone = func() *os.File { return w.cloner.open(path, o.Image) }
+	o.clone = func() *os.File { return w.cloner.open(w.clonePath(req), o.Image) }
 	return o, nil
 }
 

@@ -17,12 +17,7 @@ import (
 
 // Status implements [webui.Service].
 func (w *Workdir) Status(context.Context) (webui.Status, error) {
-	jobs := []materialize.JobInfo{} // a list to programs, though there are none
-	for _, j := range w.runner.Jobs() {
-		if j.Active() {
-			jobs = append(jobs, j)
-		}
-	}
+	jobs := slices.DeleteFunc(w.runner.Jobs(), func(j materialize.JobInfo) bool { return !j.Active() })
 	return webui.Status{
 		Version: w.cfg.Version, PID: os.Getpid(), Workdir: w.root, Engine: w.maker.Composer.Name(),
 		Started: w.started, Jobs: jobs,

@@ -14,11 +14,11 @@ import (
 // exampleConfig is coreos-installer's, with every directive that it knows.
 const exampleConfig = "ostree/deploy/*/deploy/*.0/usr/share/coreos-installer/example-config.yaml"
 
-// features.json tells coreos-installer's commands that customise an image what the
-// system in it can be asked for. As cosa has it (get_os_features), where the tree has a
+// readFeatures gives features.json, which tells coreos-installer's commands that
+// customise an image what the system in it can be asked for. As cosa has it (get_os_features), where the tree has a
 // coreos-installer that can be configured, all features are there; in one that doesn't,
 // nobody would listen.
-func (m *maker) features() (string, error) {
+func (m *maker) readFeatures() (string, error) {
 	directives, err := m.directives()
 	if err != nil {
 		return "", err

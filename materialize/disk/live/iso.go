@@ -42,10 +42,6 @@ func (m *maker) bootloader(ctx context.Context) error {
 			fmt.Errorf("kernel arguments of %d bytes: %w", len(kargs), fs.ErrInvalid))
 	}
 	area := kargs + "\n" + strings.Repeat("#", kargsArea-len(kargs)-1)
-	features, err := m.features()
-	if err != nil {
-		return err
-	}
 	text := fmt.Sprintf(menu, m.req.Job.OS+" "+m.req.Job.Build, kernelFile, area, initramfsFile, ignitionFile)
 	for name, content := range map[string]any{
 		"coreos/kargs.json":   embedArea(kargs, strings.Index(text, area)),
@@ -59,7 +55,7 @@ func (m *maker) bootloader(ctx context.Context) error {
 			return err
 		}
 	}
-	err = errors.Join(os.WriteFile(m.in(grubConfig), []byte(text), 0o644), os.WriteFile(m.in("coreos/features.json"), []byte(features), 0o644),
+	err := errors.Join(os.WriteFile(m.in(grubConfig), []byte(text), 0o644), os.WriteFile(m.in("coreos/features.json"), []byte(m.features), 0o644),
 		os.WriteFile(m.in(ignitionFile), make([]byte, ignitionArea), 0o644))
 	if err != nil {
 		return err

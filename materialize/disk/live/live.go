@@ -68,6 +68,7 @@ type maker struct {
 	req             Request
 	root, iso, temp string // folders: the root, the ISO's files, what is needed on the way
 	kargs           string // those of the ISO follow
+	features        string // see readFeatures
 }
 
 // Places in the ISO, where coreos-installer looks for them.
@@ -109,6 +110,9 @@ func (m *maker) deploy(ctx context.Context) error {
 		return err
 	}
 	m.kargs = m.req.Job.LiveKargs(entry)
+	if m.features, err = m.readFeatures(); err != nil {
+		return err
+	}
 	boot := filepath.Join(m.root, "boot")
 	if err := os.Rename(boot, filepath.Join(m.temp, "boot")); err != nil {
 		return err

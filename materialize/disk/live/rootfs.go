@@ -57,10 +57,6 @@ func (m *maker) initramfs(context.Context) error {
 	if err != nil {
 		return err
 	}
-	features, err := m.features()
-	if err != nil {
-		return err
-	}
 	added := filepath.Join(m.temp, "live.cpio")
 	err = m.archive(added, func(w *cpio.Writer) error {
 		return m.addTexts(w, []text{
@@ -68,7 +64,7 @@ func (m *maker) initramfs(context.Context) error {
 			{"etc/coreos-live-initramfs", m.stamp()},
 			{"etc/coreos-live-want-rootfs", hashes},
 			{"etc/coreos", ""}, // the kernel drops a file whose directory isn't there
-			{"etc/coreos/features.json", features},
+			{"etc/coreos/features.json", m.features},
 		})
 	})
 	if err != nil {

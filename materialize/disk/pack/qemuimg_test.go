@@ -47,18 +47,25 @@ func TestVHDXIsReproducible(t *testing.T) {
 
 // A file that qemu-img left open, or that is none, is refused, and removed.
 func TestVHDXThatIsNone(t *testing.T) {
-	dir := t.TempDir()
-	script := "#!/bin/sh\nfor last; do :; done\nhead -c 300000 /dev/zero >\"$last\"\n"
-	if err := os.WriteFile(dir+"/qemu-img", []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	dir := fakeQemuImg(t, `head -c 300000 /dev/zero >"$last"`)
 	if err := pack.VHDX(t.Context(), &materialize.Task{}, "/dev/null", dir+"/out", "seed"); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(dir + "/out"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is left: %v", err)
 	}
+}
+
+// fakeQemuImg puts a script in the place of qemu-img, with the name of the output as
+// $last, and gives its directory.
+func fakeQemuImg(t *testing.T, script string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.WriteFile(dir+"/qemu-img", []byte("#!/bin/sh\nfor last; do :; done\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return dir
 }
 
 func TestQemuImgKeepsTheDisk(t *testing.T) {
@@ -145,12 +152,7 @@ func TestQemuImgFails(t *testing.T) {
 // A qemu-img that runs is ended with the ctx: a program that stands for it says that it
 // has begun, and then waits for its end.
 func TestQemuImgEndsWithItsContext(t *testing.T) {
-	dir := t.TempDir()
-	script := "#!/bin/sh\nfor last; do :; done\necho half >\"$last\"\necho begun >\"$BEGUN\"\nexec sleep 600\n"
-	if err := os.WriteFile(dir+"/qemu-img", []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	dir := fakeQemuImg(t, `echo half >"$last"; echo begun >"$BEGUN"; exec sleep 600`)
 	t.Setenv("BEGUN", dir+"/begun")
 	do(t, dir, nil, "mkfifo", "begun")
 	ctx, cancel := context.WithCancelCause(t.Context())

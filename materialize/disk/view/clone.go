@@ -16,10 +16,11 @@ func Clone(dst *os.File, im Image) error {
 	if err := dst.Truncate(im.Size()); err != nil {
 		return err
 	}
+	buf := make([]byte, copyBuffer)
 	for e, ok := im.Next(0); ok; e, ok = im.Next(e.End) {
 		for off := e.Start; off < e.End; {
 			r := RunAt(im, off).until(e.End)
-			if err := cloneRun(dst, im, r); err != nil {
+			if err := cloneRun(dst, im, r, buf); err != nil {
 				return fmt.Errorf("share blocks from %d to %d: %w", r.Start, r.End, err)
 			}
 			off = r.End
@@ -29,10 +30,10 @@ func Clone(dst *os.File, im Image) error {
 }
 
 // cloneRun shares a run's whole blocks and copies the rest.
-func cloneRun(dst *os.File, im Image, r Run) error {
+func cloneRun(dst *os.File, im Image, r Run, buf []byte) error {
 	start, end := ceilDiv(r.Start, fsBlock)*fsBlock, r.End/fsBlock*fsBlock
 	if r.File == nil || (r.At-r.Start)%fsBlock != 0 || start >= end {
-		return copyRange(dst, im, r.Extent)
+		return copyRange(dst, im, r.Extent, buf)
 	}
 	err := unix.IoctlFileCloneRange(int(dst.Fd()), &unix.FileCloneRange{
 		Src_fd: int64(r.File.Fd()), Src_offset: uint64(r.At + start - r.Start), Src_length: uint64(end - start), Dest_offset: uint64(start),
@@ -43,19 +44,5 @@ func cloneRun(dst *os.File, im Image, r Run) error {
 	case err != nil:
 		return err
 	}
-	return errors.Join(copyRange(dst, im, Extent{r.Start, start}), copyRange(dst, im, Extent{end, r.End}))
-}
-
-// copyRange copies bytes of an image to where they lie in it.
-func copyRange(dst *os.File, im Image, e Extent) error {
-	for off := e.Start; off < e.End; off += copyBuffer {
-		p := make([]byte, min(copyBuffer, e.End-off))
-		if err := readPadded(im, p, off); err != nil {
-			return err
-		}
-		if _, err := dst.WriteAt(p, off); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(copyRange(dst, im, Extent{r.Start, start}, buf), copyRange(dst, im, Extent{end, r.End}, buf))
 }

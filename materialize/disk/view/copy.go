@@ -37,13 +37,23 @@ func Copy(ctx context.Context, w io.WriterAt, im Image) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			p := buf[:min(copyBuffer, e.End-off)]
-			if err := readPadded(im, p, off); err != nil {
+			if err := copyRange(w, im, Extent{off, min(off+copyBuffer, e.End)}, buf); err != nil {
 				return fmt.Errorf("copy image: %w", err)
 			}
-			if _, err := w.WriteAt(p, off); err != nil {
-				return fmt.Errorf("copy image: %w", err)
-			}
+		}
+	}
+	return nil
+}
+
+// copyRange writes bytes of an image to where they lie in it, by way of the buffer.
+func copyRange(w io.WriterAt, im Image, e Extent, buf []byte) error {
+	for off := e.Start; off < e.End; off += int64(len(buf)) {
+		p := buf[:min(int64(len(buf)), e.End-off)]
+		if err := readPadded(im, p, off); err != nil {
+			return err
+		}
+		if _, err := w.WriteAt(p, off); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -78,8 +77,7 @@ func isThere(t *testing.T, im view.Image, r view.Run) {
 
 // On a file system whose files share blocks, an image becomes a file of next to no size.
 func TestClone(t *testing.T) {
-	need.Tool(t, "root", "mkfs.xfs")
-	dir := sharingDir(t)
+	dir := need.XFS(t)
 	base := disk{64 << 20, []view.Extent{{Start: 1 << 20, End: 41 << 20}, {Start: 50<<20 + 777, End: 60 << 20}}}
 	path := filepath.Join(dir, "base")
 	f, err := os.Create(path)
@@ -149,25 +147,6 @@ func TestCloneIsUnsupported(t *testing.T) {
 	if err := view.Clone(to, im); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
-}
-
-// sharingDir is a directory on an xfs of its own.
-func sharingDir(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	run := func(name string, args ...string) {
-		if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", name, err, bytes.TrimSpace(out))
-		}
-	}
-	image, mnt := filepath.Join(dir, "image"), filepath.Join(dir, "mnt")
-	if err := os.Mkdir(mnt, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	run("mkfs.xfs", "-q", "-m", "reflink=1", "-d", "file=1,name="+image+",size=512m")
-	run("mount", "-o", "loop", image, mnt)
-	t.Cleanup(func() { run("umount", mnt) })
-	return mnt
 }
 
 // free is how many bytes a file system has free.
