@@ -124,7 +124,10 @@ func TestPlaceFillsUp(t *testing.T) {
 		jobs := small.jobs()
 		return len(jobs) > 0 && (jobs[0].Phase == "pull" || jobs[0].Phase == "deploy")
 	})
+	// It stands still meanwhile: else it may have all it needs before the disk is full.
+	small.sh("pkill", "-STOP", "-f", "qemu-system.*"+small.dir)
 	_, _, _ = small.try("dd", "if=/dev/zero", "bs=1M", "of="+fill) // it ends with the error that is wanted
+	small.sh("pkill", "-CONT", "-f", "qemu-system.*"+small.dir)
 	if err := build.Wait(); err == nil {
 		t.Fatal("the build succeeded on a full disk")
 	}
