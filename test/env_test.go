@@ -323,8 +323,15 @@ func (e *env) nothingLeft() {
 	e.eventually("nothing left behind", 15*time.Second, func() bool { return e.leftovers() == "" })
 }
 
-func (e *env) leftovers() string {
+// machines lists the virtual machines that work with the test's files; "" if none does.
+func (e *env) machines() string {
+	e.Helper()
 	out, _, _ := e.try("pgrep", "-af", "qemu-system.*"+e.dir) // exit 1: none
+	return out
+}
+
+func (e *env) leftovers() string {
+	out := e.machines()
 	scratch, err := os.ReadDir(filepath.Join(e.work, "tmp", "cosafs"))
 	if err != nil && !os.IsNotExist(err) {
 		return err.Error()

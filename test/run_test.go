@@ -34,7 +34,7 @@ func (e *env) runBoots(commit, platformID string, args ...string) {
 	}
 	_ = cmd.Wait() // ended by a signal
 	e.isUp(fmt.Sprintf("cosafs run %q", args), console, commit, platformID)
-	if left := e.sh("sh", "-c", "pgrep -af '^[^ ]*qemu-system.*"+e.dir+"' || true"); left != "" {
+	if left := e.machines(); left != "" {
 		e.Errorf("cosafs run %q left %s", args, left)
 	}
 }
