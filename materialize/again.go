@@ -9,7 +9,7 @@ import (
 // Again says whether the file of a recorded artifact is gone and can be had again
 // as it was: the disk that it was made of is in the cache still, and an image is a
 // function of its disk; or it is the commit, of whose objects it is computed; or it is of
-// the live system, which is a function of the commit. A disk written anew would be
+// the live system, which is a function of the commit and of the disks that it installs. A disk written anew would be
 // another one, as its file systems draw lots. It looks at files only where the record
 // alone doesn't decide.
 func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
@@ -25,7 +25,7 @@ func (m *Maker) Again(ctx context.Context, b Build, a Artifact) bool {
 	}
 	req, err := m.requestOf(ctx, b, a.Kind)
 	if m.isLive(a.Kind) {
-		return err == nil && m.Commits.Has(ctx, b.Commit)
+		return err == nil && m.Commits.Has(ctx, b.Commit) && m.canInstall(ctx, b)
 	}
 	return err == nil && m.cached(req)
 }

@@ -12,9 +12,18 @@ import (
 type LiveMaker interface {
 	// LiveKinds lists their kinds.
 	LiveKinds() []string
-	// MakeLive writes them into the task's scratch and gives their paths by kind; of the
-	// request it takes no notice of Out. The same request gives the same bytes.
-	MakeLive(ctx context.Context, req DiskRequest, t *Task) (map[string]string, error)
+	// MakeLive writes them into the task's scratch and gives their paths by kind. The same
+	// request gives the same bytes.
+	MakeLive(ctx context.Context, req LiveRequest, t *Task) (map[string]string, error)
+	// PackOsmet has the coreos-installer of the disk's own system write its osmet file.
+	// Failures: as [DiskWriter]'s Write.
+	PackOsmet(ctx context.Context, req OsmetRequest, t *Task) error
+}
+
+// A LiveRequest says which live system to make.
+type LiveRequest struct {
+	DiskRequest                   // but for Out and Sector
+	Osmets      map[string]string // paths of osmet files, by their names in the root
 }
 
 // Kinds lists the kinds that this machine makes, but for the commit itself.
@@ -59,11 +68,7 @@ func (m *Maker) runLive(ctx context.Context, b Build, t Target, task *Task) (Res
 	if err := m.haveCommit(ctx, b, task.Part(0, 0.1)); err != nil {
 		return Result{}, err
 	}
-	req, err := m.requestOf(ctx, b, t.Kind)
-	if err != nil {
-		return Result{}, err
-	}
-	made, err := m.Live.MakeLive(ctx, req, task.Part(0.1, 0.9))
+	made, err := m.liveFiles(ctx, b, t, task.Part(0.1, 0.9))
 	if err != nil {
 		return Result{}, err
 	}
@@ -82,6 +87,23 @@ func (m *Maker) runLive(ctx context.Context, b Build, t Target, task *Task) (Res
 		}
 	}
 	return result, nil
+}
+
+// liveFiles writes them into the task's scratch.
+func (m *Maker) liveFiles(ctx context.Context, b Build, t Target, task *Task) (map[string]string, error) {
+	req, err := m.requestOf(ctx, b, t.Kind)
+	if err != nil {
+		return nil, err
+	}
+	osmets, release, err := m.osmets(ctx, b, t, task.Part(0, 0.6))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if len(osmets) > 0 {
+		task = task.Part(0.6, 1)
+	}
+	return m.Live.MakeLive(ctx, LiveRequest{req, osmets}, task)
 }
 
 // describeLive hashes them all before any is recorded: they are of one making, so that

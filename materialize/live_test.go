@@ -3,10 +3,13 @@ package materialize_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	. "cosafs/materialize"
 )
@@ -16,12 +19,29 @@ type fakeLive struct {
 	t    *testing.T
 	runs int
 	salt string // of the content
+	// Of the last system, what it installs; and of osmet files, how many were packed.
+	osmets map[string]string
+	packed int
 }
 
 func (*fakeLive) LiveKinds() []string { return []string{"live-iso", "live-rootfs"} }
 
-func (l *fakeLive) MakeLive(_ context.Context, _ DiskRequest, task *Task) (map[string]string, error) {
+// PackOsmet says what of.
+func (l *fakeLive) PackOsmet(_ context.Context, req OsmetRequest, _ *Task) error {
+	l.packed++
+	if sum(read(l.t, req.Disk)) != req.SHA256 {
+		l.t.Errorf("%s hasn't the sha256 that is told", req.Disk)
+	}
+	write(l.t, req.Out, fmt.Sprint(req.Sector))
+	return nil
+}
+
+func (l *fakeLive) MakeLive(_ context.Context, req LiveRequest, task *Task) (map[string]string, error) {
 	l.runs++
+	l.osmets = map[string]string{}
+	for name, path := range req.Osmets {
+		l.osmets[name] = read(l.t, path)
+	}
 	made := map[string]string{}
 	for _, kind := range l.LiveKinds() {
 		made[kind] = filepath.Join(task.Scratch, kind)
@@ -110,5 +130,48 @@ func TestLiveIsNotRemade(t *testing.T) {
 	_, err := w.Remake(t.Context(), Target{Build: "1.0", Arch: arch, Kind: "live-iso"})
 	if class, hint := ClassOf(err); !errors.Is(err, fs.ErrInvalid) || class != ClassConfig || hint == "" {
 		t.Errorf("Remake = %v", err)
+	}
+}
+
+// A live system with coreos-installer has inside what the disks of bare metal are written
+// from. That is made once, and made again as long as these disks are cached.
+func TestLiveInstalls(t *testing.T) {
+	w := newWorld(t)
+	l := &fakeLive{t: t}
+	w.Live = l
+	b := w.build(t, BuildOptions{})
+	build, err := w.records.Build(t.Context(), b.Build, arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.commits.files[build.Commit]["/usr/bin/coreos-installer"] = "a program"
+	before := w.disks.count(&w.disks.writes)
+	if p := w.plan(t, b.Build, "live-iso"); len(p.Steps) != 3 || p.Steps[1].Do != "osmet" {
+		t.Errorf("plan = %+v; want the osmet files in it", p)
+	}
+	iso := w.open(t, b.Build, "live-iso").Path
+	want := map[string]string{
+		w.records.FileName("metal", build.Name, b.Build, arch) + ".osmet":   "512",
+		w.records.FileName("metal4k", build.Name, b.Build, arch) + ".osmet": "4096",
+	}
+	if diff := cmp.Diff(want, l.osmets); diff != "" {
+		t.Errorf("osmet files (-want +got):\n%s", diff)
+	}
+	if n := w.disks.count(&w.disks.writes) - before; n != 2 {
+		t.Errorf("%d base disks written, want 2", n)
+	}
+	if err := os.Remove(iso); err != nil {
+		t.Fatal(err)
+	}
+	w.open(t, b.Build, "live-iso")
+	if l.packed != 2 || l.runs != 2 {
+		t.Errorf("packed %d times for %d systems, want 2 and 2", l.packed, l.runs)
+	}
+	if err := errors.Join(os.Remove(iso), os.RemoveAll(filepath.Join(w.StateDir, "base"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Make(t.Context(), Target{Build: b.Build, Arch: arch, Kind: "live-iso"})
+	if !errors.Is(err, ErrGone) {
+		t.Errorf("without the disks: %v, want ErrGone", err)
 	}
 }

@@ -38,11 +38,12 @@ type Maker struct {
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
 
-	inputs inputsMemo
-	images sync.Map // commit -> its imageConfig, which never changes
-	stats  sync.Map // hash of base disk and kind -> ViewStat, what never changes of it
-	sums   sumQueue // of views that were opened
-	checks sync.Map // hash of a recorded commit's artifact -> *commitCheck
+	inputs   inputsMemo
+	images   sync.Map // commit -> its imageConfig, which never changes
+	installs sync.Map // commit -> []string, what its live system installs
+	stats    sync.Map // hash of base disk and kind -> ViewStat, what never changes of it
+	sums     sumQueue // of views that were opened
+	checks   sync.Map // hash of a recorded commit's artifact -> *commitCheck
 }
 
 // Make makes the target's bytes exist in the build directory and says where.

@@ -34,6 +34,7 @@ type Facts struct {
 	Base     bool        // the base disk is cached
 	View     bool        // it is computed from the base disk as it is read
 	Live     bool        // it is one of the live artifacts, which are made together
+	Installs []string    // the kinds of disks that this live system installs
 	Again    bool        // it is recorded, its file is gone, and can be made again as it was
 	Failure  error       // remembered failure of a step, nil if none
 	Job      *JobInfo    // of a step that is under way, nil if none
@@ -133,6 +134,7 @@ func (m *Maker) gatherSteps(ctx context.Context, f *Facts) {
 	f.artifactKey = m.artifactKey(*f.Build, f.Target.Kind)
 	if f.Live {
 		f.artifactKey = m.liveKey(*f.Build)
+		f.Installs, _ = m.installable(ctx, f.Build.Commit) // what can't be asked now is asked as it is made
 	} else if f.Target.Kind != KindOSTree {
 		m.gatherDisk(ctx, f)
 	}
@@ -279,6 +281,10 @@ func (f Facts) steps() []Step {
 	}
 	if f.Live {
 		made.What = "live system: four files in the build directory, recorded in meta.json"
+	}
+	if len(f.Installs) > 0 {
+		steps = append(steps, Step{Do: "osmet", What: "what the images " + strings.Join(f.Installs, " and ") + " have beside the commit's files",
+			Why: "the tree has coreos-installer: the live system installs them without a network"})
 	}
 	if f.Target.Kind == KindOSTree || f.Live {
 		return append(steps, made)

@@ -152,7 +152,7 @@ func TestPrepareOnce(t *testing.T) {
 func TestGuestError(t *testing.T) {
 	a := prepared(t, t.TempDir())
 	up := false
-	_, err := a.Run(t.Context(), appliance.Run{Job: install.Job{}}, newTask(t), func(e appliance.Event) { up = up || e.Up })
+	_, err := a.Run(t.Context(), appliance.Run{Job: guest.Job{Install: &install.Job{}}}, newTask(t), func(e appliance.Event) { up = up || e.Up })
 	wantClass(t, err, materialize.ClassGuest)
 	if !up || !strings.Contains(err.Error(), guest.TargetDisk) {
 		t.Errorf("up = %v, error %v; want the guest to come up and miss its disk", up, err)
@@ -255,7 +255,7 @@ func TestGuestIsStartedAgain(t *testing.T) {
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	ups := 0
-	_, err = a.Run(t.Context(), appliance.Run{Job: install.Job{}, Boot: time.Second}, newTask(t), func(e appliance.Event) {
+	_, err = a.Run(t.Context(), appliance.Run{Job: guest.Job{Install: &install.Job{}}, Boot: time.Second}, newTask(t), func(e appliance.Event) {
 		if e.Up {
 			ups++
 		}

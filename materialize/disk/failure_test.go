@@ -43,7 +43,7 @@ func targetTooSmall(t *testing.T, cache string) {
 		t.Fatal(err)
 	}
 	run := appliance.Run{
-		Job: install.Job{Root: "xfs"}, Disks: []appliance.Disk{{Serial: guest.TargetDisk, Path: target}},
+		Job: guest.Job{Install: &install.Job{Root: "xfs"}}, Disks: []appliance.Disk{{Serial: guest.TargetDisk, Path: target}},
 	}
 	_, err = a.Run(t.Context(), run, newTask(t), func(appliance.Event) {})
 	wantClass(t, err, materialize.ClassGuest)

@@ -19,7 +19,7 @@ func (w *Writer) LiveKinds() []string {
 const liveOp = "make live images"
 
 // MakeLive implements [materialize.LiveMaker]; see package live.
-func (w *Writer) MakeLive(ctx context.Context, req materialize.DiskRequest, t *materialize.Task) (map[string]string, error) {
+func (w *Writer) MakeLive(ctx context.Context, req materialize.LiveRequest, t *materialize.Task) (map[string]string, error) {
 	if req.Arch != "x86_64" {
 		return nil, materialize.Fail(materialize.ClassConfig, liveOp, "use x86_64", fmt.Errorf("live images for %s are not supported yet", req.Arch))
 	}
@@ -36,7 +36,7 @@ func (w *Writer) MakeLive(ctx context.Context, req materialize.DiskRequest, t *m
 		return nil, err
 	}
 	files, err := live.Make(ctx, live.Request{
-		Job: jobOf(req, image, c), Repo: repo, Type: image.LiveType, Options: image.liveOptions(), Label: volumeID(req.OS + "-" + req.Build),
+		Job: jobOf(req.DiskRequest, image, c), Repo: repo, Osmets: req.Osmets, Type: image.LiveType, Options: image.liveOptions(), Label: volumeID(req.OS + "-" + req.Build),
 	}, t)
 	if err != nil {
 		return nil, err

@@ -110,7 +110,14 @@ func (w *Writer) writeInVM(ctx context.Context, req materialize.DiskRequest, job
 	if err := create(req.Out, size, func(*os.File) error { return nil }); err != nil {
 		return result, materialize.FailFull(writeOp, err)
 	}
-	return w.inVM(ctx, a, job, image, req, t)
+	err = w.inVM(ctx, a, appliance.Run{
+		Job: guest.Job{Install: &job}, Idle: w.cfg.Idle,
+		Disks: []appliance.Disk{
+			{Serial: guest.RepoDisk, Path: image, ReadOnly: true},
+			{Serial: guest.TargetDisk, Path: req.Out, Sector: req.Sector},
+		},
+	}, t, &result)
+	return result, err
 }
 
 // jobOf says what to write.
@@ -123,20 +130,13 @@ func jobOf(req materialize.DiskRequest, image settings, c commit) install.Job {
 	}
 }
 
-// inVM has the guest do the job, and passes on what it tells.
-func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job install.Job, repo string,
-	req materialize.DiskRequest, t *materialize.Task,
-) (install.Result, error) {
+// inVM has the guest do a job, passes on what it tells, and reads its answer. Of the run
+// it sets what is the same for all.
+func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, run appliance.Run, t *materialize.Task, answer any) error {
 	t.Phase("virtual machine", 0.05)
 	part := t.Part(0.3, 1) // under emulation, its start takes a third of the time
-	run := appliance.Run{
-		Job: job, Memory: w.cfg.Memory, Idle: w.cfg.Idle, Console: filepath.Join(t.Scratch, "console.txt"),
-		Disks: []appliance.Disk{
-			{Serial: guest.RepoDisk, Path: repo, ReadOnly: true},
-			{Serial: guest.TargetDisk, Path: req.Out, Sector: req.Sector},
-		},
-	}
-	answer, err := a.Run(ctx, run, t, func(e appliance.Event) {
+	run.Memory, run.Console = w.cfg.Memory, filepath.Join(t.Scratch, "console.txt")
+	said, err := a.Run(ctx, run, t, func(e appliance.Event) {
 		if e.Phase != "" {
 			part.Phase(e.Phase, e.Fraction)
 		}
@@ -144,14 +144,13 @@ func (w *Writer) inVM(ctx context.Context, a *appliance.Appliance, job install.J
 			t.Logf("%s", e.Log)
 		}
 	})
-	var result install.Result
 	if err != nil {
-		return result, err
+		return err
 	}
-	if err := json.Unmarshal(answer, &result); err != nil {
-		return result, fmt.Errorf("%s: guest's answer %q: %w", writeOp, answer, err)
+	if err := json.Unmarshal(said, answer); err != nil {
+		return fmt.Errorf("%s: guest's answer %q: %w", writeOp, said, err)
 	}
-	return result, nil
+	return nil
 }
 
 // verify checks that the fields are where the guest says, and puts the disk on

@@ -2,8 +2,7 @@
 // makes the machine usable, reads one job from the host, does it while telling
 // what happens, answers, and ends the machine.
 //
-// The only job so far writes a base disk from an OSTree commit; see
-// [install.Job].
+// What it can do is in [Job].
 package guest
 
 import (
@@ -18,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cosafs/materialize/appliance"
-	"cosafs/materialize/disk/install"
 )
 
 // ErrNotInit means that this isn't an appliance.
@@ -56,11 +54,11 @@ func serve(ctx context.Context) error {
 	if err := tell.send(appliance.Event{Up: true}); err != nil {
 		return err
 	}
-	var job install.Job
+	var job Job
 	if err := json.NewDecoder(port).Decode(&job); err != nil {
 		return fmt.Errorf("read job: %w", err)
 	}
-	result, err := perform(ctx, &job, tell)
+	result, err := perform(ctx, job, tell)
 	if err != nil {
 		return tell.send(appliance.Event{Error: err.Error()})
 	}
@@ -72,7 +70,7 @@ func serve(ctx context.Context) error {
 }
 
 // perform does the job with a heartbeat beside it.
-func perform(ctx context.Context, job *install.Job, tell *teller) (install.Result, error) {
+func perform(ctx context.Context, job Job, tell *teller) (any, error) {
 	ctx, stop := context.WithCancel(ctx)
 	beating := make(chan struct{})
 	go func() {
@@ -81,5 +79,5 @@ func perform(ctx context.Context, job *install.Job, tell *teller) (install.Resul
 	}()
 	defer func() { <-beating }()
 	defer stop()
-	return newSteps(job, tell).run(ctx)
+	return job.run(ctx, tell)
 }

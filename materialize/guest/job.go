@@ -2,76 +2,34 @@ package guest
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"errors"
 
 	"cosafs/materialize/disk/install"
 )
 
+// A Job is one of those that the guest does.
+type Job struct {
+	// Install writes a base disk to [TargetDisk] from [RepoDisk]; the answer is an
+	// [install.Result].
+	Install *install.Job `json:"install,omitempty"`
+	// Osmet packs [SourceDisk] to [TargetDisk]; the answer is a [Packed].
+	Osmet *Osmet `json:"osmet,omitempty"`
+}
+
 // Serials of the disks that a job works with.
 const (
 	RepoDisk   = "repo"   // an ext4 whose root is a bare-user OSTree repository that has Commit, and Ref for it
-	TargetDisk = "target" // becomes the base disk
+	SourceDisk = "osmet"  // the disk of a system
+	TargetDisk = "target" // takes what the job makes
 )
 
-// Places in the guest.
-const (
-	repoDir   = "/tmp/repo"
-	targetDir = "/tmp/target" // the root, with boot mounted inside
-	bootDir   = targetDir + "/boot"
-	espDir    = "/tmp/esp"
-)
-
-// run writes the disk. Fractions are what the phases take under emulation.
-func (s *steps) run(ctx context.Context) (install.Result, error) {
-	if err := s.setClock(); err != nil {
-		return install.Result{}, err
+// run gives the job's answer.
+func (j Job) run(ctx context.Context, tell *teller) (any, error) {
+	switch {
+	case j.Install != nil:
+		return newSteps(j.Install, tell).run(ctx)
+	case j.Osmet != nil:
+		return (&packing{programs: programs{tell: tell, time: j.Osmet.Time}, job: j.Osmet}).run(ctx)
 	}
-	disk, err := findDisk(TargetDisk)
-	if err != nil {
-		return install.Result{}, err
-	}
-	for _, phase := range []struct {
-		name     string
-		fraction float64
-		do       func(context.Context, string) error
-	}{
-		{"partition", 0.05, s.system.Partition},
-		{"mkfs", 0.1, s.makeRoot},
-		{"mount", 0.2, s.mount},
-		{"pull", 0.25, ignoring(s.system.Pull)},
-		{"deploy", 0.4, ignoring(s.system.Deploy)},
-		{"bootloader", 0.8, s.grub},
-		{"folders", 0.85, s.makeFolders},
-		{"finish", 0.9, s.finish},
-	} {
-		if err := s.phase(phase.name, phase.fraction); err != nil {
-			return install.Result{}, err
-		}
-		if err := phase.do(ctx, disk); err != nil {
-			return install.Result{}, fmt.Errorf("%s: %w", phase.name, err)
-		}
-	}
-	return s.result, nil
+	return nil, errors.New("the host sent no job that this guest knows")
 }
-
-// ignoring has a step that needs no disk take one.
-func ignoring(do func(context.Context) error) func(context.Context, string) error {
-	return func(ctx context.Context, _ string) error { return do(ctx) }
-}
-
-func (s *steps) setClock() error {
-	if s.job.Time.IsZero() {
-		return nil
-	}
-	now := unix.NsecToTimeval(s.job.Time.UnixNano())
-	if err := unix.Settimeofday(&now); err != nil {
-		return fmt.Errorf("set clock: %w", err)
-	}
-	return nil
-}
-
-// base is a device's name as the kernel's files spell it.
-func base(device string) string { return filepath.Base(device) }

@@ -6,14 +6,15 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"cosafs/materialize/appliance"
 	"cosafs/materialize/disk/install"
 )
 
-// steps does a job's phases, which share what is here.
+// steps does the phases of writing a disk, which share what is here.
 type steps struct {
-	tell   *teller
+	programs
 	job    *install.Job
 	system *install.System
 	result install.Result
@@ -22,26 +23,32 @@ type steps struct {
 }
 
 func newSteps(job *install.Job, tell *teller) *steps {
-	s := &steps{tell: tell, job: job}
+	s := &steps{programs: programs{tell: tell, time: job.Time}, job: job}
 	s.system = &install.System{Job: job, Repo: repoDir, Root: targetDir, ESP: espDir, Temp: "/tmp", Run: s.command}
 	return s
 }
 
-func (s *steps) phase(name string, fraction float64) error {
-	return s.tell.send(appliance.Event{Phase: name, Fraction: fraction})
+// programs are run for a job.
+type programs struct {
+	tell *teller
+	time time.Time // for now, where they ask for it
+}
+
+func (p *programs) phase(name string, fraction float64) error {
+	return p.tell.send(appliance.Event{Phase: name, Fraction: fraction})
 }
 
 // command runs a program. It and its output go to the host line by line; the last
 // line is in the error: most programs say there why they failed.
-func (s *steps) command(ctx context.Context, name string, args ...string) error {
-	if err := s.tell.send(appliance.Event{Log: "+ " + name + " " + strings.Join(args, " ")}); err != nil {
+func (p *programs) command(ctx context.Context, name string, args ...string) error {
+	if err := p.tell.send(appliance.Event{Log: "+ " + name + " " + strings.Join(args, " ")}); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
-	w := &lineWriter{tell: s.tell}
+	w := &lineWriter{tell: p.tell}
 	cmd.Stdout, cmd.Stderr = w, w
 	// mke2fs and mtools take their idea of now from here.
-	now := strconv.FormatInt(s.job.Time.Unix(), 10)
+	now := strconv.FormatInt(p.time.Unix(), 10)
 	cmd.Env = append(cmd.Environ(), "SOURCE_DATE_EPOCH="+now, "E2FSPROGS_FAKE_TIME="+now, "TZ=UTC", "MTOOLSRC=/dev/null")
 	err := cmd.Run()
 	if ferr := w.flush(); err == nil {

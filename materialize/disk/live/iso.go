@@ -112,13 +112,23 @@ func (m *maker) efiGRUB(ctx context.Context) error {
 	return m.Run(ctx, "mcopy", "-i", m.in(efiFile), "-s", "-m", filepath.Join(m.temp, "EFI"), "::")
 }
 
-// image writes the ISO as grub-mkrescue does: a CD that BIOS and UEFI boot, and a disk
-// with a partition table. SOURCE_DATE_EPOCH is the time of all in it.
+// image writes the ISO.
 func (m *maker) image(ctx context.Context) error {
+	if m.installer != "" {
+		if err := os.WriteFile(m.in(minisoFile), make([]byte, minisoSize), 0o644); err != nil { // #nosec G306: the images are for everybody
+			return err
+		}
+	}
+	return m.writeISO(ctx, m.files().ISO)
+}
+
+// writeISO writes an ISO of the files there are as grub-mkrescue does: a CD that BIOS and
+// UEFI boot, and a disk with a partition table. SOURCE_DATE_EPOCH is the time of all in it.
+func (m *maker) writeISO(ctx context.Context, path string) error {
 	if err := m.Settle(ctx, m.iso); err != nil {
 		return err
 	}
-	return m.Run(ctx, "xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", m.req.Label, "-o", m.files().ISO,
+	return m.Run(ctx, "xorriso", "-as", "mkisofs", "-quiet", "-r", "-V", m.req.Label, "-o", path,
 		"-b", biosFile, "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
 		"--grub2-boot-info", "--grub2-mbr", filepath.Join(grubDir, "i386-pc/boot_hybrid.img"),
 		"--efi-boot", efiFile, "-efi-boot-part", "--efi-boot-image", "--protective-msdos-label", m.iso)

@@ -4,9 +4,9 @@
 // out as on a disk, packed by mksquashfs or mkfs.erofs.
 //
 // Names, places and embed areas are those of cosa's buildextend-live, so that
-// coreos-installer can customise the images and Ignition finds what it put there. osmet
-// and miniso files, which only coreos-installer from the image itself can make, are not
-// there. The images follow from the request, bit for bit.
+// coreos-installer can customise the images and Ignition finds what it put there. Where
+// the commit has a coreos-installer, it makes a smaller ISO possible; see pack minimal-iso.
+// The images follow from the request, bit for bit.
 package live
 
 import (
@@ -29,6 +29,9 @@ type Request struct {
 	Type    string
 	Options []string
 	Label   string // volume id of the ISO, at most 32 bytes
+	// Osmets are paths of files for the archive of the root, by their names there, from
+	// which coreos-installer writes disks without a network.
+	Osmets map[string]string
 }
 
 // Files are the paths of finished images, and the kernel's arguments that a boot loader
@@ -53,6 +56,7 @@ func Make(ctx context.Context, req Request, t *materialize.Task) (Files, error) 
 		{"initramfs", 0.7, m.initramfs},
 		{"boot loader", 0.75, m.bootloader},
 		{"image", 0.8, m.image},
+		{"minimal image", 0.9, m.minimal},
 	} {
 		t.Phase(phase.name, phase.fraction)
 		if err := phase.do(ctx); err != nil {
@@ -69,6 +73,7 @@ type maker struct {
 	root, iso, temp string // folders: the root, the ISO's files, what is needed on the way
 	kargs           string // those of the ISO follow
 	features        string // see readFeatures
+	installer       string // folder of the system whose coreos-installer it is; "" = there is none
 }
 
 // Places in the ISO, where coreos-installer looks for them.
@@ -111,6 +116,9 @@ func (m *maker) deploy(ctx context.Context) error {
 	}
 	m.kargs = m.req.Job.LiveKargs(entry)
 	if m.features, err = m.readFeatures(); err != nil {
+		return err
+	}
+	if m.installer, err = m.findInstaller(); err != nil {
 		return err
 	}
 	boot := filepath.Join(m.root, "boot")

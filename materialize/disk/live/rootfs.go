@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/cavaliergopher/cpio"
 )
 
-// pack packs the root as an archive for an initramfs with one file, root.squashfs or
-// root.erofs. The file begins at byte 124, where who has the ISO mounts it from.
+// pack packs the root as an archive for an initramfs, with root.squashfs or root.erofs first:
+// the file begins at byte 124, where who has the ISO mounts it from.
 func (m *maker) pack(ctx context.Context) error {
 	if err := m.Settle(ctx, m.root); err != nil {
 		return err
@@ -29,6 +31,11 @@ func (m *maker) pack(ctx context.Context) error {
 	return m.archive(m.in(rootFile), func(w *cpio.Writer) error {
 		if err := m.addFile(w, name, packed); err != nil {
 			return err
+		}
+		for _, osmet := range slices.Sorted(maps.Keys(m.req.Osmets)) {
+			if err := m.addFile(w, osmet, m.req.Osmets[osmet]); err != nil {
+				return err
+			}
 		}
 		return m.addTexts(w, []text{{"etc", ""}, {"etc/coreos-live-rootfs", m.stamp()}})
 	})
