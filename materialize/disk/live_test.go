@@ -2,6 +2,7 @@ package disk_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,16 +127,46 @@ func featuresAreTrue(t *testing.T, repo string, made live.Files) {
 	if diff := cmp.Diff(map[string]any{"installer-config": false, "live-initrd-network": false}, got); diff != "" {
 		t.Errorf("without an installer (-want +got):\n%s", diff)
 	}
-	sh(t, ".", "ostree --repo="+repo+" checkout -U "+ref+" "+repo+"/tree; cd "+repo+`/tree; mkdir -p usr/share/coreos-installer
-		printf 'image-url: https://example.org\ncopy-network: true\n' >usr/share/coreos-installer/example-config.yaml`)
-	commit := strings.TrimSpace(sh(t, ".", "ostree --repo="+repo+" commit -b "+ref+" --tree=dir="+repo+"/tree"))
+	commit := commitInstaller(t, repo)
 	got = nil
-	featuresOf(t, liveImages(t, repo, commit, "squashfs"), &got)
+	made = liveImages(t, repo, commit, "squashfs")
+	featuresOf(t, made, &got)
 	if diff := cmp.Diff(map[string]any{
 		"installer-config": true, "live-initrd-network": true, "initrd-copy-network": true,
 		"installer-config-directives": map[string]any{"image-url": true, "copy-network": true},
 	}, got); diff != "" {
 		t.Errorf("with one (-want +got):\n%s", diff)
+	}
+	minisoIsTrue(t, made)
+	again := liveImages(t, repo, commit, "squashfs")
+	sh(t, ".", "cmp "+made.ISO+" "+again.ISO)
+}
+
+// commitInstaller adds a stand-in for coreos-installer to the tree.
+func commitInstaller(t *testing.T, repo string) string {
+	t.Helper()
+	return sh(t, filepath.Dir(repo), "ostree --repo="+repo+" checkout -U "+ref+" tree; cd tree; cat ../repo/coreos-installer-*.rpm | rpm2archive -n - | tar -x; "+
+		"ostree --repo="+repo+" commit -b "+ref+" --tree=dir=. --bootable --timestamp=@1700000000")
+}
+
+// minisoIsTrue looks for what the installer noted of the smaller ISO.
+func minisoIsTrue(t *testing.T, made live.Files) {
+	t.Helper()
+	dir := t.TempDir()
+	note := sh(t, dir, "xorriso -osirrox on -indev "+made.ISO+" -extract /coreos/miniso.dat note 2>/dev/null; [ $(stat -c %s note) = 16384 ]; tr -d '\\0' <note")
+	var size, root int64
+	if _, err := fmt.Sscanf(note, "without the root: %d bytes", &size); err != nil {
+		t.Fatalf("%q: %v", note, err)
+	}
+	st, err := os.Stat(made.ISO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := os.Stat(made.RootFS); err == nil {
+		root = r.Size()
+	}
+	if less := st.Size() - size; root == 0 || less < root || less > root+1<<20 {
+		t.Errorf("the smaller ISO has %d bytes less, want those of the root, %d", less, root)
 	}
 }
 
