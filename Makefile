@@ -17,7 +17,7 @@ DEPS_DISK    := supermin qemu-system-x86 qemu-utils linux-image-cloud-amd64 gdis
 DEPS_MOUNT   := fuse3
 DEPS_STORE   := ca-certificates xz-utils gpgv
 DEPS_DEMO    := ostree-boot busybox-static dracut-core ovmf git kmod zstd cpio
-DEPS_TEST    := attr plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev \
+DEPS_TEST    := attr udev plocate rsync psmisc procps file python3 python3-flufl.lock gcc libc6-dev \
                 nginx-light rclone s3fs awscli gnupg skopeo
 DEPS_DAV     := davfs2 cadaver litmus gvfs gvfs-backends gvfs-daemons libglib2.0-bin dbus dbus-daemon curl wget aria2 \
                 qemu-block-extra apache2 apache2-utils libnginx-mod-http-dav-ext chromium fonts-dejavu-core nodejs \

@@ -85,7 +85,10 @@ func (e *env) isUp(what, console, commit, platformID string) {
 }
 
 // vmRuns counts the base disks that were written.
-func (e *env) vmRuns() int {
+func (e *env) vmRuns() int { return e.jobsTitled("base disk") }
+
+// jobsTitled counts the jobs that ever were whose titles begin so.
+func (e *env) jobsTitled(title string) int {
 	e.Helper()
 	plans, err := filepath.Glob(filepath.Join(e.work, "cache", "cosafs", "jobs", "*", "progress"))
 	if err != nil {
@@ -93,7 +96,7 @@ func (e *env) vmRuns() int {
 	}
 	n := 0
 	for _, p := range plans {
-		if b, err := os.ReadFile(p); err == nil && bytes.Contains(b, []byte(`"title":"base disk"`)) {
+		if b, err := os.ReadFile(p); err == nil && bytes.Contains(b, []byte(`"title":"`+title)) {
 			n++
 		}
 	}
