@@ -21,8 +21,9 @@ type OsmetRequest struct {
 	Out string
 }
 
-// installerPath is the program that makes osmet files, and in the live system uses them.
-const installerPath = "/usr/bin/coreos-installer"
+// Installer is the program of a system that makes osmet files, and in the live system uses
+// them.
+const Installer = "/usr/bin/coreos-installer"
 
 // installable lists the kinds of disks that the build's live system can write without a
 // network: as in cosa those of bare metal where the commit, which must be in the
@@ -32,7 +33,7 @@ func (m *Maker) installable(ctx context.Context, commit string) ([]string, error
 		return known.([]string), nil //nolint:errcheck // nothing else is stored
 	}
 	var kinds []string
-	_, err := m.Commits.Cat(ctx, commit, installerPath)
+	_, err := m.Commits.Cat(ctx, commit, Installer)
 	if ifPresent(err) != nil {
 		return nil, err
 	}

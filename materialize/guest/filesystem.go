@@ -123,17 +123,17 @@ func (s *steps) finish(ctx context.Context, disk string) error {
 // settleRoot gives what was written in the root the job's time. ostree has made the
 // deployment immutable, also for that.
 func (s *steps) settleRoot(ctx context.Context) error {
-	deployments, err := filepath.Glob(filepath.Join(targetDir, "ostree/deploy/*/deploy/*.0"))
+	system, err := install.Deployment(targetDir)
 	if err != nil {
 		return err
 	}
-	if err := s.command(ctx, "chattr", append([]string{"-i"}, deployments...)...); err != nil {
+	if err := s.command(ctx, "chattr", "-i", system); err != nil {
 		return err
 	}
 	if err := s.system.Settle(ctx, targetDir); err != nil {
 		return err
 	}
-	return s.command(ctx, "chattr", append([]string{"+i"}, deployments...)...)
+	return s.command(ctx, "chattr", "+i", system)
 }
 
 // locate finds the fields in the boot file system, which takes the folder's place for that.

@@ -27,11 +27,7 @@ func (s *steps) run(ctx context.Context) (install.Result, error) {
 	if err != nil {
 		return install.Result{}, err
 	}
-	for _, phase := range []struct {
-		name     string
-		fraction float64
-		do       func(context.Context, string) error
-	}{
+	err = s.phases(ctx, disk, []phase{
 		{"partition", 0.05, s.system.Partition},
 		{"mkfs", 0.1, s.makeRoot},
 		{"mount", 0.2, s.mount},
@@ -40,20 +36,8 @@ func (s *steps) run(ctx context.Context) (install.Result, error) {
 		{"bootloader", 0.8, s.grub},
 		{"folders", 0.85, s.makeFolders},
 		{"finish", 0.9, s.finish},
-	} {
-		if err := s.phase(phase.name, phase.fraction); err != nil {
-			return install.Result{}, err
-		}
-		if err := phase.do(ctx, disk); err != nil {
-			return install.Result{}, fmt.Errorf("%s: %w", phase.name, err)
-		}
-	}
-	return s.result, nil
-}
-
-// ignoring has a step that needs no disk take one.
-func ignoring(do func(context.Context) error) func(context.Context, string) error {
-	return func(ctx context.Context, _ string) error { return do(ctx) }
+	})
+	return s.result, err
 }
 
 func (s *steps) setClock() error {

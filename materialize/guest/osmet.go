@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cosafs/materialize"
 	"cosafs/materialize/disk/install"
 )
 
@@ -49,24 +50,13 @@ func (p *packing) run(ctx context.Context) (Packed, error) {
 	if err != nil {
 		return Packed{}, err
 	}
-	for _, phase := range []struct {
-		name     string
-		fraction float64
-		do       func(context.Context, string) error
-	}{
+	err = p.phases(ctx, disk, []phase{
 		{"mount", 0.05, p.mount},
 		{"devices", 0.1, ignoring(p.devices)},
 		{"pack", 0.2, p.pack},
 		{"copy", 0.9, ignoring(p.copy)},
-	} {
-		if err := p.phase(phase.name, phase.fraction); err != nil {
-			return Packed{}, err
-		}
-		if err := phase.do(ctx, disk); err != nil {
-			return Packed{}, fmt.Errorf("%s: %w", phase.name, err)
-		}
-	}
-	return p.packed, nil
+	})
+	return p.packed, err
 }
 
 // mount mounts the root, which nothing may change, and gives the system in it what it
@@ -78,11 +68,10 @@ func (p *packing) mount(ctx context.Context, disk string) error {
 	if err := unix.Mount(part(disk, install.Root), targetDir, p.job.Root, unix.MS_RDONLY, ""); err != nil {
 		return fmt.Errorf("mount %s: %w", part(disk, install.Root), err)
 	}
-	found, err := filepath.Glob(filepath.Join(targetDir, "ostree/deploy/*/deploy/*.0"))
-	if err != nil || len(found) != 1 {
-		return errors.Join(err, fmt.Errorf("%d deployments, want one", len(found)))
+	var err error
+	if p.system, err = install.Deployment(targetDir); err != nil {
+		return err
 	}
-	p.system = found[0]
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run"} {
 		if err := unix.Mount(dir, filepath.Join(p.system, dir), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 			return fmt.Errorf("mount %s: %w", dir, err)
@@ -125,7 +114,7 @@ func (p *packing) pack(ctx context.Context, disk string) error {
 	if err != nil {
 		return err
 	}
-	return p.inSystem(ctx, "/usr/bin/coreos-installer", "pack", "osmet", disk,
+	return p.inSystem(ctx, materialize.Installer, "pack", "osmet", disk,
 		"--description", name, "--checksum", p.job.SHA256, "--output", osmetFile)
 }
 

@@ -34,8 +34,29 @@ type programs struct {
 	time time.Time // for now, where they ask for it
 }
 
-func (p *programs) phase(name string, fraction float64) error {
-	return p.tell.send(appliance.Event{Phase: name, Fraction: fraction})
+// A phase is a part of a job, which works on a disk.
+type phase struct {
+	name     string
+	fraction float64 // of the job that is done when it begins, 0 to 1
+	do       func(ctx context.Context, disk string) error
+}
+
+// ignoring has a phase that needs no disk take one.
+func ignoring(do func(context.Context) error) func(context.Context, string) error {
+	return func(ctx context.Context, _ string) error { return do(ctx) }
+}
+
+// phases does them in order, up to the first that fails.
+func (p *programs) phases(ctx context.Context, disk string, all []phase) error {
+	for _, ph := range all {
+		if err := p.tell.send(appliance.Event{Phase: ph.name, Fraction: ph.fraction}); err != nil {
+			return err
+		}
+		if err := ph.do(ctx, disk); err != nil {
+			return fmt.Errorf("%s: %w", ph.name, err)
+		}
+	}
+	return nil
 }
 
 // command runs a program. It and its output go to the host line by line; the last

@@ -78,6 +78,11 @@ func (s *System) Deploy(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(s.boot(), "ignition.firstboot"), nil, 0o644)
 }
 
+// Deployment gives the folder of the one system that is deployed below root.
+func Deployment(root string) (string, error) {
+	return onlyOne(filepath.Join(root, "ostree/deploy/*/deploy/*.0"))
+}
+
 // boot is the directory of the boot file system.
 func (s *System) boot() string { return filepath.Join(s.Root, "boot") }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // exampleConfig is coreos-installer's, with every directive that it knows.
-const exampleConfig = "ostree/deploy/*/deploy/*.0/usr/share/coreos-installer/example-config.yaml"
+const exampleConfig = "usr/share/coreos-installer/example-config.yaml"
 
 // readFeatures gives features.json, which tells coreos-installer's commands that
 // customise an image what the system in it can be asked for. As cosa has it (get_os_features), where the tree has a
@@ -34,11 +34,8 @@ func (m *maker) readFeatures() (string, error) {
 
 // directives are those of the tree's coreos-installer; nil if there is none.
 func (m *maker) directives() (map[string]bool, error) {
-	found, err := filepath.Glob(filepath.Join(m.root, exampleConfig))
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	b, err := os.ReadFile(found[0])
+	path := filepath.Join(m.system, exampleConfig)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -47,7 +44,7 @@ func (m *maker) directives() (map[string]bool, error) {
 	}
 	var keys map[string]yaml.Node
 	if err := yaml.Unmarshal(b, &keys); err != nil {
-		return nil, fmt.Errorf("%s: %w", found[0], err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	known := map[string]bool{}
 	for key := range keys {

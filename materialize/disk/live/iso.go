@@ -114,7 +114,7 @@ func (m *maker) efiGRUB(ctx context.Context) error {
 
 // image writes the ISO.
 func (m *maker) image(ctx context.Context) error {
-	if m.installer != "" {
+	if m.installs {
 		if err := os.WriteFile(m.in(minisoFile), make([]byte, minisoSize), 0o644); err != nil { // #nosec G306: the images are for everybody
 			return err
 		}

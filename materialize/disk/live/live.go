@@ -73,7 +73,8 @@ type maker struct {
 	root, iso, temp string // folders: the root, the ISO's files, what is needed on the way
 	kargs           string // those of the ISO follow
 	features        string // see readFeatures
-	installer       string // folder of the system whose coreos-installer it is; "" = there is none
+	system          string // folder of the system that is laid out
+	installs        bool   // the system has coreos-installer
 }
 
 // Places in the ISO, where coreos-installer looks for them.
@@ -115,10 +116,13 @@ func (m *maker) deploy(ctx context.Context) error {
 		return err
 	}
 	m.kargs = m.req.Job.LiveKargs(entry)
+	if m.system, err = install.Deployment(m.root); err != nil {
+		return err
+	}
 	if m.features, err = m.readFeatures(); err != nil {
 		return err
 	}
-	if m.installer, err = m.findInstaller(); err != nil {
+	if m.installs, err = m.hasInstaller(); err != nil {
 		return err
 	}
 	boot := filepath.Join(m.root, "boot")
