@@ -145,6 +145,11 @@ func TestLiveInstalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.commits.files[build.Commit]["/usr/bin/coreos-installer"] = "a program"
+	// A look while the commit isn't here must not decide for the time when it is.
+	files := w.commits.files[build.Commit]
+	delete(w.commits.files, build.Commit)
+	w.plan(t, b.Build, "live-iso")
+	w.commits.files[build.Commit] = files
 	before := w.disks.count(&w.disks.writes)
 	if p := w.plan(t, b.Build, "live-iso"); len(p.Steps) != 3 || p.Steps[1].Do != "osmet" {
 		t.Errorf("plan = %+v; want the osmet files in it", p)

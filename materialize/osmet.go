@@ -26,11 +26,14 @@ type OsmetRequest struct {
 const Installer = "/usr/bin/coreos-installer"
 
 // installable lists the kinds of disks that the build's live system can write without a
-// network: as in cosa those of bare metal where the commit, which must be in the
-// repository, has coreos-installer.
+// network: as in cosa those of bare metal where the commit has coreos-installer. Of a
+// commit that isn't in the repository nothing is known, and nothing remembered.
 func (m *Maker) installable(ctx context.Context, commit string) ([]string, error) {
 	if known, ok := m.installs.Load(commit); ok {
 		return known.([]string), nil //nolint:errcheck // nothing else is stored
+	}
+	if !m.Commits.Has(ctx, commit) {
+		return nil, nil
 	}
 	var kinds []string
 	_, err := m.Commits.Cat(ctx, commit, Installer)
